@@ -1,0 +1,42 @@
+// The Link inside one process: frames are moved from the gateway's executor to the core shard's and back, in batches of one
+// loop turn. Bounded: Limits::link_queue_bytes_max down, the same up.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "base/executor.h"
+#include "base/limits.h"
+#include "ports/link.h"
+
+namespace tidings::embedded {
+
+// One gateway shard and one core shard, linked. Both ends and executors outlive it, or are stopped before it goes.
+class LocalLink {
+ public:
+  struct Parts {
+    base::Executor& gateway_executor;
+    ports::GatewayShard& gateway;
+    uint64_t gateway_id = 0;
+    base::Executor& core_executor;
+    ports::CoreShard& core;
+    size_t core_index = 0;
+    const base::Limits& limits;
+  };
+  explicit LocalLink(Parts parts);
+  ~LocalLink();
+  LocalLink(const LocalLink&) = delete;
+
+  ports::LinkToCore& to_core();
+  // Announces the link to the core shard (on its executor). Call once, before frames are sent.
+  void open();
+
+ private:
+  class Down;
+  class Up;
+  std::unique_ptr<Up> up_;
+  std::unique_ptr<Down> down_;
+};
+
+}  // namespace tidings::embedded

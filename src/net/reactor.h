@@ -1,0 +1,43 @@
+// A thread's event loop: sockets and timers on Asio. One per core ("shard"); everything that lives on a shard is touched by
+// its reactor's thread alone.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "base/executor.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace tidings::net {
+
+class Reactor : public base::Executor {
+ public:
+  explicit Reactor(std::string name);
+  ~Reactor() override;  // stops
+
+  // Posts are collected behind a mutex and run in batches, one wake-up each. Timers stand on a coarse wheel (10 ms).
+  void post(base::Task task) override;
+  base::TimerId after(base::nanoseconds delay, base::Task task) override;
+  void cancel(base::TimerId timer) override;
+
+  // Starts the thread. Until then after() may be called from the thread that builds.
+  void start();
+  // Runs what is posted, then ends the thread and closes what it owns. Idempotent; from another thread.
+  void stop();
+
+  // For net/ only.
+  boost::asio::io_context& context();
+  // One receive buffer for all sockets of this thread (64 KiB + one frame header); valid until the next read.
+  char* receive_buffer();
+  size_t receive_buffer_bytes() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tidings::net
