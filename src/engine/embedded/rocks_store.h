@@ -12,17 +12,19 @@ namespace tidings::embedded {
 
 // One directory, one process. Thread: as ports::Store; sync() comes from the committing thread.
 //
-// State versions cost no read on the way of a message: the store remembers, per bucket of conversations, a bound that
-// no stored version exceeds (512 KiB; kept over restarts as one number). Only a state below its bucket's bound, which
-// the one writer makes after a restart or by a collision, is compared with the stored one.
+// State versions cost no read on the way of a message: the store remembers, per bucket of conversations, a
+// bound that no stored version exceeds (512 KiB; kept over restarts as one number). Only a state below its
+// bucket's bound, which the one writer makes after a restart or by a collision, is compared with the stored
+// one.
 //
-// Background errors (a failed flush or compaction) are returned by the next commit or sync, and by all after it.
+// Background errors (a failed flush or compaction) are returned by the next commit or sync, and by all after
+// it.
 class RocksStore : public ports::Store {
  public:
-  // Makes the directory if it is not there. Fails with a plain sentence if another process has it open, if its
-  // format is newer than this server's, or if RocksDB cannot open it. Counts in `registry`
-  // tidings_store_keys_written_total and tidings_store_bytes_written_total (the write batches, as they go into the
-  // write-ahead log).
+  // Makes the directory if it is not there. Fails with a plain sentence if another process has it open, if
+  // its format is newer than this server's, or if RocksDB cannot open it. Counts in `registry`
+  // tidings_store_keys_written_total and tidings_store_bytes_written_total (the write batches, as they go
+  // into the write-ahead log).
   static base::Result<std::unique_ptr<RocksStore>> open(const std::string& directory,
                                                         base::Registry& registry);
   // Closes without syncing.
