@@ -82,7 +82,7 @@ TEST(Record, TheBytesOfTheFormatStayAsTheyAre) {
             "00000000000000000000000000000000"
             "0600000000000000"
             "0201026869");
-  EXPECT_EQ(body_hash(send), 17392131589430210333u);
+  EXPECT_EQ(body_hash(send), 0xf15d43887ad66f1du);
 }
 
 TEST(Record, CutOrExtendedRecordsAreRefused) {
