@@ -1,11 +1,11 @@
 #include "delivery/dispatcher.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <map>
 #include <memory>
 #include <random>
+
+#include <gtest/gtest.h>
 
 namespace tidings::delivery {
 namespace {

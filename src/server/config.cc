@@ -1,13 +1,13 @@
 #include "server/config.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <functional>
 #include <numeric>
 #include <sstream>
+
+#include <toml++/toml.h>
 
 namespace tidings::server {
 
@@ -29,7 +29,8 @@ base::Result<uint64_t> parse_count(const std::string& text) {
 
 // "64MiB": a number and a unit; a size without a unit is refused, because nobody knows what it means.
 base::Result<uint64_t> parse_bytes(const std::string& text) {
-  static constexpr std::pair<const char*, unsigned> units[] = {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"B", 0}};
+  static constexpr std::pair<const char*, unsigned> units[] = {
+      {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"B", 0}};
   for (const auto& [unit, shift] : units) {
     if (!text.ends_with(unit)) continue;
     const auto n = parse_count(text.substr(0, text.size() - std::string_view(unit).size()));
@@ -48,8 +49,10 @@ base::Result<base::nanoseconds> parse_duration(const std::string& text) {
   return base::failure("\"" + text + "\" is not a duration; write for example 200ms or 10s");
 }
 
-Setting bytes_limit(std::string name, std::string value, std::string about, size_t base::Limits::* limit, uint64_t least) {
-  return {{std::move(name), std::move(value), std::move(about)}, [limit, least](Config& c, const std::string& text) -> base::Status {
+Setting bytes_limit(std::string name, std::string value, std::string about, size_t base::Limits::* limit,
+                    uint64_t least) {
+  return {{std::move(name), std::move(value), std::move(about)},
+          [limit, least](Config& c, const std::string& text) -> base::Status {
             const auto n = parse_bytes(text);
             if (!n) return base::fail(n.error());
             if (*n < least) return base::failure("it must be at least " + std::to_string(least) + "B");
@@ -58,7 +61,8 @@ Setting bytes_limit(std::string name, std::string value, std::string about, size
           }};
 }
 Setting count_limit(std::string name, std::string value, std::string about, size_t base::Limits::* limit) {
-  return {{std::move(name), std::move(value), std::move(about)}, [limit](Config& c, const std::string& text) -> base::Status {
+  return {{std::move(name), std::move(value), std::move(about)},
+          [limit](Config& c, const std::string& text) -> base::Status {
             const auto n = parse_count(text);
             if (!n) return base::fail(n.error());
             if (*n == 0) return base::failure("it must be at least 1");
@@ -66,8 +70,10 @@ Setting count_limit(std::string name, std::string value, std::string about, size
             return {};
           }};
 }
-Setting time_limit(std::string name, std::string value, std::string about, base::nanoseconds base::Limits::* limit) {
-  return {{std::move(name), std::move(value), std::move(about)}, [limit](Config& c, const std::string& text) -> base::Status {
+Setting time_limit(std::string name, std::string value, std::string about,
+                   base::nanoseconds base::Limits::* limit) {
+  return {{std::move(name), std::move(value), std::move(about)},
+          [limit](Config& c, const std::string& text) -> base::Status {
             const auto n = parse_duration(text);
             if (!n) return base::fail(n.error());
             c.limits.*limit = *n;
@@ -78,7 +84,8 @@ Setting time_limit(std::string name, std::string value, std::string about, base:
 const std::vector<Setting>& settings() {
   using base::Limits;
   static const std::vector<Setting> all{
-      {{"server.listen", "127.0.0.1:65100", "address and port for WebSocket and REST; port 0 lets the system choose"},
+      {{"server.listen", "127.0.0.1:65100",
+        "address and port for WebSocket and REST; port 0 lets the system choose"},
        [](Config& c, const std::string& text) -> base::Status {
          const auto at = parse_listen(text);
          if (!at) return base::fail(at.error());
@@ -109,14 +116,16 @@ const std::vector<Setting>& settings() {
        }},
       bytes_limit("limits.text", "16KiB", "longest text of a message, in UTF-8", &Limits::text_bytes_max, 1),
       count_limit("limits.connections", "16000", "open connections of the process", &Limits::connections_max),
-      count_limit("limits.sends_in_flight", "32", "unanswered requests of one session", &Limits::sends_in_flight_max),
+      count_limit("limits.sends_in_flight", "32", "unanswered requests of one session",
+                  &Limits::sends_in_flight_max),
       bytes_limit("limits.outbox", "256KiB", "unsent bytes of a session before it is closed as a slow reader",
                   &Limits::outbox_bytes_max, 64 * 1024),
       bytes_limit("limits.log_queue", "64MiB", "records that wait to be written before senders hear busy",
                   &Limits::log_queue_bytes_max, 1 << 20),
       count_limit("limits.states", "200000", "conversations in memory per shard before new ones hear busy",
                   &Limits::states_max),
-      time_limit("limits.hello_timeout", "10s", "from the WebSocket upgrade to the hello", &Limits::hello_timeout),
+      time_limit("limits.hello_timeout", "10s", "from the WebSocket upgrade to the hello",
+                 &Limits::hello_timeout),
       time_limit("limits.silence_timeout", "70s", "a session that says nothing for so long is closed",
                  &Limits::silence_timeout),
   };
@@ -136,16 +145,17 @@ size_t distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
-base::Status set(Config& config, const std::string& source, const std::string& key, const std::string& value) {
+base::Status set(Config& config, const std::string& source, const std::string& key,
+                 const std::string& value) {
   for (const auto& setting : settings()) {
     if (setting.key.name != key) continue;
     const auto status = setting.set(config, value);
     if (!status) return base::failure(source + ": " + key + ": " + status.error().sentence);
     return {};
   }
-  const auto nearest = std::min_element(settings().begin(), settings().end(), [&](const auto& a, const auto& b) {
-    return distance(a.key.name, key) < distance(b.key.name, key);
-  });
+  const auto nearest = std::min_element(
+      settings().begin(), settings().end(),
+      [&](const auto& a, const auto& b) { return distance(a.key.name, key) < distance(b.key.name, key); });
   std::string sentence = source + ": there is no setting \"" + key + "\"";
   if (distance(nearest->key.name, key) <= std::max<size_t>(3, key.size() / 3)) {
     sentence += "; did you mean \"" + nearest->key.name + "\"?";
@@ -153,7 +163,8 @@ base::Status set(Config& config, const std::string& source, const std::string& k
   return base::failure(sentence);
 }
 
-base::Status set_table(Config& config, const std::string& source, const std::string& prefix, const toml::table& table) {
+base::Status set_table(Config& config, const std::string& source, const std::string& prefix,
+                       const toml::table& table) {
   for (const auto& [key, node] : table) {
     const std::string name = prefix + std::string(key.str());
     if (const auto* inner = node.as_table()) {
@@ -203,7 +214,8 @@ base::Result<Config> read_config(const ConfigSources& sources) {
     const auto split = name.find("__");
     if (!name.starts_with("TIDINGS_") || split == std::string::npos) continue;
     std::string key = name.substr(8, split - 8) + "." + name.substr(split + 2);
-    std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(key.begin(), key.end(), key.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     if (const auto status = set(config, name, key, value); !status) return base::fail(status.error());
   }
   for (const auto& [key, value] : sources.flags) {
@@ -214,8 +226,10 @@ base::Result<Config> read_config(const ConfigSources& sources) {
 
 base::Result<std::pair<std::string, uint16_t>> parse_listen(const std::string& text) {
   const auto colon = text.rfind(':');
-  const auto port = colon == std::string::npos ? base::Result<uint64_t>(base::failure("")) : parse_count(text.substr(colon + 1));
-  if (!port || *port > 65535) return base::failure("\"" + text + "\" is not HOST:PORT, for example 127.0.0.1:65100");
+  const auto port = colon == std::string::npos ? base::Result<uint64_t>(base::failure(""))
+                                               : parse_count(text.substr(colon + 1));
+  if (!port || *port > 65535)
+    return base::failure("\"" + text + "\" is not HOST:PORT, for example 127.0.0.1:65100");
   std::string host = text.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   return std::pair(host.empty() ? "0.0.0.0" : host, static_cast<uint16_t>(*port));

@@ -1,10 +1,10 @@
 #include "server/config.h"
 
-#include <gtest/gtest.h>
-#include <stdlib.h>
-
 #include <filesystem>
 #include <fstream>
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
 
 namespace tidings::server {
 namespace {
@@ -28,8 +28,10 @@ TEST(Config, NothingIsNeeded) {
 }
 
 TEST(Config, FileGivesWayToEnvironmentAndEnvironmentToFlags) {
-  const TempFile file("[server]\nlisten = \"127.0.0.1:1\"\n[storage]\npath = \"/a\"\n[limits]\ntext = \"1KiB\"\n");
-  ConfigSources sources{file.path, {{"TIDINGS_SERVER__LISTEN", "127.0.0.1:2"}, {"TIDINGS_STORAGE__PATH", "/b"}}, {}};
+  const TempFile file(
+      "[server]\nlisten = \"127.0.0.1:1\"\n[storage]\npath = \"/a\"\n[limits]\ntext = \"1KiB\"\n");
+  ConfigSources sources{
+      file.path, {{"TIDINGS_SERVER__LISTEN", "127.0.0.1:2"}, {"TIDINGS_STORAGE__PATH", "/b"}}, {}};
   sources.flags = {{"server.listen", "127.0.0.1:3"}};
   const auto config = read_config(sources);
   ASSERT_TRUE(config) << config.error().sentence;
@@ -42,7 +44,8 @@ TEST(Config, AnUnknownKeyIsAnErrorWithTheKeyThatWasPerhapsMeant) {
   const TempFile file("[server]\nlistn = \":1\"\n");
   const auto config = read_config({file.path, {}, {}});
   ASSERT_FALSE(config);
-  EXPECT_NE(config.error().sentence.find("did you mean \"server.listen\"?"), std::string::npos) << config.error().sentence;
+  EXPECT_NE(config.error().sentence.find("did you mean \"server.listen\"?"), std::string::npos)
+      << config.error().sentence;
   const auto from_environment = read_config({"", {{"TIDINGS_STORAGE__PAHT", "/x"}}, {}});
   ASSERT_FALSE(from_environment);
   EXPECT_NE(from_environment.error().sentence.find("did you mean \"storage.path\"?"), std::string::npos);
@@ -53,9 +56,14 @@ TEST(Config, OtherVariablesOfTheEnvironmentAreNoSettings) {
 }
 
 TEST(Config, BadValuesAreRefusedWithTheReason) {
-  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
-           {"server.listen", "nowhere"}, {"server.listen", "a:70000"}, {"server.shards", "-1"}, {"limits.text", "16"},
-           {"limits.text", "99999999999GiB"}, {"limits.hello_timeout", "10"}, {"limits.states", "0"}}) {
+  for (const auto& [key, value] :
+       std::vector<std::pair<std::string, std::string>>{{"server.listen", "nowhere"},
+                                                        {"server.listen", "a:70000"},
+                                                        {"server.shards", "-1"},
+                                                        {"limits.text", "16"},
+                                                        {"limits.text", "99999999999GiB"},
+                                                        {"limits.hello_timeout", "10"},
+                                                        {"limits.states", "0"}}) {
     const auto config = read_config({"", {}, {{key, value}}});
     ASSERT_FALSE(config) << key << " = " << value;
     EXPECT_NE(config.error().sentence.find(key), std::string::npos);
