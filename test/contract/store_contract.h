@@ -173,7 +173,8 @@ TYPED_TEST_P(StoreContract, EntriesAreFoundByTheWholeKey) {
 TYPED_TEST_P(StoreContract, AListIsCutByRangeAndLimit) {
   const model::UserId user{0x100}, neighbour{0x101};
   StoreBatch batch;
-  for (const uint8_t n : std::vector<uint8_t>{9, 1, 5, 3, 7}) batch.list_rows.push_back({user, conversation(n)});
+  for (const uint8_t n : std::vector<uint8_t>{9, 1, 5, 3, 7})
+    batch.list_rows.push_back({user, conversation(n)});
   batch.list_rows.push_back({user, conversation(255, 255)});
   batch.list_rows.push_back({neighbour, conversation(0)});
   this->commit(batch);
