@@ -1,5 +1,5 @@
-// A thread's event loop: sockets and timers on Asio. One per core ("shard"); everything that lives on a shard is touched by
-// its reactor's thread alone.
+// A thread's event loop: sockets and timers on Asio. One per core ("shard"); everything that lives on a shard
+// is touched by its reactor's thread alone.
 #pragma once
 
 #include <cstddef>
@@ -14,12 +14,16 @@ class io_context;
 
 namespace tidings::net {
 
+class BufferPool;
+class Poller;
+
 class Reactor : public base::Executor {
  public:
   explicit Reactor(std::string name);
   ~Reactor() override;  // stops
 
-  // Posts are collected behind a mutex and run in batches, one wake-up each. Timers stand on a coarse wheel (10 ms).
+  // Posts are collected behind a mutex and run in batches, one wake-up each. Timers stand on a coarse wheel
+  // (10 ms).
   void post(base::Task task) override;
   base::TimerId after(base::nanoseconds delay, base::Task task) override;
   void cancel(base::TimerId timer) override;
@@ -31,6 +35,8 @@ class Reactor : public base::Executor {
 
   // For net/ only.
   boost::asio::io_context& context();
+  Poller& poller();
+  BufferPool& buffers();
   // One receive buffer for all sockets of this thread (64 KiB + one frame header); valid until the next read.
   char* receive_buffer();
   size_t receive_buffer_bytes() const;
