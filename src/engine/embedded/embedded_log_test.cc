@@ -161,6 +161,9 @@ TEST(EmbeddedLog, goes_on_behind_a_torn_tail_that_it_cut) {
     disk.restore(copy);
     Life life(disk);
     ASSERT_TRUE(life.start());
+    EXPECT_EQ(disk.snapshot().files[segment_1].substr(written.end - 20).find_first_not_of('\0'),
+              std::string::npos)
+        << "the remains are still there";
     life.read();
     life.append_each({"after", "the cut"});
     auto expected = written.records;
@@ -240,12 +243,45 @@ TEST(EmbeddedLog, what_a_killed_process_wrote_counts_and_is_synced_before_it_is_
     const Records found = *restart(disk);
     EXPECT_EQ(found, (Records{{1, "one"}, {2, "two"}}));
     disk.power_cut(random);
-    EXPECT_EQ(*restart(disk), found) << "it was handed out before it was synced";
+    const auto later = restart(disk);
+    ASSERT_TRUE(later.ok()) << later.error().sentence;
+    ASSERT_EQ(*later, found) << "it was handed out before it was synced";
   }
 }
 
-// Appends at random, dies at a random call of the disk, starts again, some times over: what was handed out
-// once is there under its position, and nothing is there that was not appended.
+TEST(EmbeddedLog, a_segment_whose_name_a_killed_process_had_not_synced_stays_when_the_power_fails_later) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    MemoryDisk disk;
+    SeededRandom random(seed);
+    struct Killed {};
+    {
+      Life life(disk, 16 * 1024);
+      ASSERT_TRUE(life.start());
+      life.append_each({std::string(9000, '1')});
+      disk.on_call = [&](const DiskCall& call) {
+        if (call.kind == DiskCall::Kind::sync_directory) throw Killed();
+      };
+      life.append(std::string(9000, '2'));
+      EXPECT_THROW(life.executor.run_all(), Killed);
+    }
+    disk.on_call = nullptr;
+    disk.crash();
+    Records found;
+    {
+      Life life(disk, 16 * 1024);
+      ASSERT_TRUE(life.start());
+      life.read();
+      life.append_each({"into the new segment"});
+      found = life.seen;
+      EXPECT_EQ(found.size(), 2u);
+    }
+    disk.power_cut(random);
+    EXPECT_EQ(*restart(disk), found);
+  }
+}
+
+// Appends at random, dies at a random call of the disk or of a failed sync, starts again, some times over:
+// what was handed out once is there under its position, and nothing is there that was not appended.
 void lives_on_a_disk(uint64_t seed, bool power) {
   struct Death {};
   MemoryDisk disk;
@@ -267,16 +303,18 @@ void lives_on_a_disk(uint64_t seed, bool power) {
       const auto started = life.start(handed_out.empty() ? 0 : handed_out.rbegin()->first);
       ASSERT_TRUE(started.ok()) << "seed " << seed << ": " << started.error().sentence;
       life.read();
-      for (;;) {
+      while (life.fatals.empty()) {
+        if (random.below(60) == 0) disk.fail_next(DiskCall::Kind::sync);
         for (uint64_t n = random.below(6); n > 0; --n) {
           const std::string payload = std::to_string(++number) + std::string(random.below(900), 'x');
           if (life.append(payload) == std::nullopt) appended[payload] = life_number;
         }
         for (uint64_t n = random.below(4); n > 0; --n) life.executor.run_one();
       }
+      power ? disk.power_cut(random) : disk.crash();
     } catch (const Death&) {
     }
-    ASSERT_TRUE(life.fatals.empty()) << life.fatals[0];
+    disk.mend();
     for (const auto& [position, payload] : life.seen) {
       ASSERT_TRUE(appended.contains(payload)) << "seed " << seed;
       const auto [known, is_new] = handed_out.emplace(position, payload);
@@ -341,6 +379,23 @@ TEST(EmbeddedLog, a_failed_sync_or_write_ends_it_without_an_answer) {
     disk.power_cut(random);
     EXPECT_EQ(*restart(disk), (Records{{1, "one"}}));
   }
+}
+
+TEST(EmbeddedLog, a_group_whose_sync_failed_is_written_again_before_a_restart_hands_it_out) {
+  MemoryDisk disk;
+  {
+    Life life(disk);
+    ASSERT_TRUE(life.start());
+    life.append_each({"one"});
+    disk.fail_next(DiskCall::Kind::sync);
+    life.append_each({"two"});
+    ASSERT_EQ(life.fatals.size(), 1u);
+  }
+  disk.crash();
+  EXPECT_EQ(*restart(disk), (Records{{1, "one"}, {2, "two"}})) << "the system's cache still has it";
+  SeededRandom random(1);
+  disk.power_cut(random);
+  EXPECT_EQ(*restart(disk), (Records{{1, "one"}, {2, "two"}}));
 }
 
 TEST(EmbeddedLog, records_that_wait_behind_a_failure_are_not_written) {

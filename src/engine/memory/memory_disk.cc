@@ -387,6 +387,11 @@ void MemoryDisk::fail_next(Kind kind) {
   failing_.insert(kind);
 }
 
+void MemoryDisk::mend() {
+  base::MutexLock lock(mutex_);
+  failing_.clear();
+}
+
 void MemoryDisk::set_capacity(std::optional<uint64_t> bytes) {
   base::MutexLock lock(mutex_);
   capacity_ = bytes;

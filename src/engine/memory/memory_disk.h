@@ -72,6 +72,8 @@ class MemoryDisk : public ports::Disk {
   // --- Faults
   // The next call of this kind fails and (a sync apart) changes nothing.
   void fail_next(DiskCall::Kind kind);
+  // Forgets the failures that have not happened yet.
+  void mend();
   // Files may hold this many bytes together; a write beyond writes what fits and fails. None: no bound.
   void set_capacity(std::optional<uint64_t> bytes);
   // Damage of the medium, seen by every later read. False if the file or the bit does not exist.
