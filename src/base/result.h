@@ -10,7 +10,8 @@
 
 namespace tidings::base {
 
-// A failure that only people read: one plain sentence that says what went wrong and, where there is one, the way out.
+// A failure that only people read: one plain sentence that says what went wrong and, where there is one, the
+// way out.
 struct Failure {
   std::string sentence;
 };
@@ -24,7 +25,9 @@ template <class E>
 [[nodiscard]] Fail<std::decay_t<E>> fail(E&& error) {
   return {std::forward<E>(error)};
 }
-[[nodiscard]] inline Fail<Failure> failure(std::string sentence) { return {Failure{std::move(sentence)}}; }
+[[nodiscard]] inline Fail<Failure> failure(std::string sentence) {
+  return {Failure{std::move(sentence)}};
+}
 
 // Either a T or an E. Asking the wrong side is a bug and stops the process.
 template <class T, class E = Failure>
@@ -38,10 +41,11 @@ class [[nodiscard]] Result {
   explicit operator bool() const { return ok(); }
   T& value() & { return TIDINGS_CHECK(ok()), std::get<0>(either_); }
   const T& value() const& { return TIDINGS_CHECK(ok()), std::get<0>(either_); }
-  T&& value() && { return TIDINGS_CHECK(ok()), std::get<0>(std::move(either_)); }
+  // By value, so that what a temporary held outlives it in `for (auto& x : f().value())`.
+  T value() && { return TIDINGS_CHECK(ok()), std::get<0>(std::move(either_)); }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
-  T&& operator*() && { return std::move(*this).value(); }
+  T operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
   E& error() & { return TIDINGS_CHECK(!ok()), std::get<1>(either_); }

@@ -10,12 +10,13 @@
 
 namespace tidings::ports {
 
-// One open file. One thread at a time. Every call may block. After sync() fails nothing is known of what is on disk, and
-// the caller must not try again (protocol.md §1 "Failure").
+// One open file. One thread at a time. Every call may block. After sync() fails nothing is known of what is
+// on disk, and the caller must not try again (protocol.md §1 "Failure").
 class File {
  public:
   virtual ~File() = default;
-  // Writes all of `bytes` at `offset`, extending the file. A crash may keep any part of it until sync() returned.
+  // Writes all of `bytes` at `offset`, extending the file. A crash may keep any part of it until sync()
+  // returned.
   virtual base::Status write(uint64_t offset, base::BytesView bytes) = 0;
   // Up to `size` bytes at `offset`; fewer only at the end of the file.
   virtual base::Result<base::Bytes> read(uint64_t offset, size_t size) = 0;
@@ -33,8 +34,9 @@ class DirectoryLock {
   virtual ~DirectoryLock() = default;
 };
 
-// Files of one machine, as much as the log needs of them. Paths are absolute or relative to the process; directories are
-// separated by '/'. Errors are sentences with the path and the system's reason. Thread: any, each File on one.
+// Files of one machine, as much as the log needs of them. Paths are absolute or relative to the process;
+// directories are separated by '/'. Errors are sentences with the path and the system's reason. Thread: any,
+// each File on one.
 class Disk {
  public:
   enum class Open { existing, create_new, existing_or_new };
@@ -43,7 +45,7 @@ class Disk {
   virtual base::Result<std::unique_ptr<File>> open(const std::string& path, Open how) = 0;
   // Names in the directory, sorted, without "." and ".."; empty if it does not exist.
   virtual base::Result<std::vector<std::string>> list(const std::string& directory) = 0;
-  // Creates it and its parents; ok if it exists.
+  // Creates it and its parents; ok if it exists. What it created survives power loss.
   virtual base::Status make_directory(const std::string& directory) = 0;
   // Creations, renames and removals in it survive power loss once it returned ok.
   virtual base::Status sync_directory(const std::string& directory) = 0;
