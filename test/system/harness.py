@@ -51,7 +51,8 @@ class Server:
         self.log = tempfile.TemporaryFile(mode="w+")
 
     def start(self):
-        command = [BINARY, "serve", "--listen", "127.0.0.1:0", "--data", self.data]
+        """Comes back at the address that it had, if it had one."""
+        command = [BINARY, "serve", "--listen", self.address or "127.0.0.1:0", "--data", self.data]
         environment = dict(os.environ, **self.settings)
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=self.log, text=True)
         watchdog = threading.Timer(START_SECONDS, self.process.kill)

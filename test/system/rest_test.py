@@ -1,6 +1,6 @@
 """The REST endpoints, as curl would call them (docs/protocol/rest.md)."""
 
-import re
+import datetime
 import time
 import uuid
 
@@ -31,6 +31,7 @@ class Rest(SystemTest):
         version = self.call("GET", "/v1/version")
         self.assertEqual(version.status, 200)
         self.assertRegex(version.json["version"], r"^\d+\.\d+\.\d+")
+        self.assertEqual(version.json["protocol"], 1)
 
     def test_a_handle_is_taken_once(self):
         again = self.call("POST", "/v1/accounts",
@@ -39,6 +40,8 @@ class Rest(SystemTest):
 
     def test_handles_passwords_and_names_have_rules(self):
         good = {"handle": "good_handle", "password": PASSWORD, "display_name": "Good"}
+        named = self.call("POST", "/v1/accounts", {"handle": f"plain_{self.ann.handle}"[:32], "password": PASSWORD})
+        self.assertEqual((named.status, named.json["display_name"]), (201, named.json["handle"]))
         for field, value in (("handle", "Ann"), ("handle", "ab"), ("handle", "a" * 33), ("handle", 7),
                              ("password", "short"), ("password", "x" * 1025), ("display_name", ""),
                              ("display_name", "x" * 101)):
@@ -65,13 +68,24 @@ class Rest(SystemTest):
         bob = {"user": self.bob.user, "handle": self.bob.handle, "display_name": self.bob.handle.title()}
         by_handle = self.call("GET", f"/v1/users?handle={self.bob.handle}", token=self.ann.token)
         self.assertEqual((by_handle.status, by_handle.json), (200, {"users": [bob]}))
-        by_id = self.call("GET", f"/v1/users?ids={self.bob.user},1", token=self.ann.token)
-        self.assertEqual(by_id.json, {"users": [bob]})
+        def by_ids(*users):
+            return [u["user"] for u in self.call("GET", f"/v1/users?ids={','.join(users)}", token=self.ann.token).json["users"]]
+        self.assertEqual(by_ids(self.bob.user, self.ann.user, "1"), [self.ann.user])
+        self.open()
+        self.assertEqual(by_ids(self.bob.user, self.ann.user, "1"), [self.bob.user, self.ann.user])
+        many = ",".join(str(n) for n in range(1, 52))
+        self.assert_problem(self.call("GET", "/v1/users?ids=" + many, token=self.ann.token), 422, "limit")
         nobody = self.call("GET", "/v1/users?handle=nobody_here", token=self.ann.token)
         self.assertEqual((nobody.status, nobody.json), (200, {"users": []}))
         self.assert_problem(self.call("GET", f"/v1/users?handle={self.bob.handle}"), 401, "unauthenticated")
         self.assert_problem(self.call("GET", "/v1/users", token=self.ann.token), 400, "bad_request")
         self.assert_problem(self.call("GET", "/v1/users?ids=x", token=self.ann.token), 400, "bad_request")
+
+    def test_who_am_i(self):
+        me = self.call("GET", "/v1/me", token=self.ann.token, headers={"X-Request-Id": "from-a-test.1"})
+        self.assertEqual((me.status, me.json["user"], me.json["handle"]), (200, self.ann.user, self.ann.handle))
+        self.assertEqual(me.headers["X-Request-Id"], "from-a-test.1")
+        self.assertTrue(self.call("GET", "/livez").headers["X-Request-Id"])
 
     def test_a_conversation_is_made_once(self):
         made, again = self.open(), self.open(self.bob, self.ann)
@@ -91,11 +105,11 @@ class Rest(SystemTest):
         event = page.json["events"][0]
         self.assertEqual((event["seq"], event["message"], event["from"]),
                          (3, {"kind": "text", "text": "message 1"}, self.ann.user))
-        self.assertEqual((event["id"], event["time"], event["client_id"]),
-                         tuple(sent[1].json[k] for k in ("id", "time", "client_id")))
+        self.assertEqual((event["id"], event["client_id"]), tuple(sent[1].json[k] for k in ("id", "client_id")))
+        told = datetime.datetime.strptime(sent[1].json["time"], "%Y-%m-%dT%H:%M:%S.%f%z")
+        self.assertEqual(event["time"], round(told.timestamp() * 1000))
         whole = self.read(conversation).json
         self.assertEqual([e["event"] for e in whole["events"]], ["conversation.created"] + ["message.created"] * 3)
-        self.assertFalse(re.search(r'"time":\d', self.read(conversation).body.decode()))
 
     def test_a_repeat_under_the_same_key_is_stored_once(self):
         conversation = self.open().json["conversation"]
@@ -165,6 +179,8 @@ class Rest(SystemTest):
     def test_unknown_paths_and_methods(self):
         self.assertEqual(self.call("GET", "/v1/nothing", token=self.ann.token).status, 404)
         self.assertEqual(self.call("PUT", "/v1/accounts", {}).status, 405)
+        form = self.call("POST", "/v1/tokens", "handle=ann", headers={"Content-Type": "application/x-www-form-urlencoded"})
+        self.assert_problem(form, 415, "unsupported")
 
 
 if __name__ == "__main__":
