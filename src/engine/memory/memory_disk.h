@@ -15,6 +15,8 @@
 
 namespace tidings::memory {
 
+struct Inode;
+
 // One call of Disk or File, as MemoryDisk tells it to its hook.
 struct DiskCall {
   enum class Kind {
@@ -89,7 +91,6 @@ class MemoryDisk : public ports::Disk {
   void restore(const Snapshot& snapshot);
 
  private:
-  struct Inode;
   struct NameChange;
   class MemoryFile;
   class MemoryLock;
