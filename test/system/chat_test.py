@@ -8,6 +8,7 @@ import re
 import select
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -163,6 +164,8 @@ class ChatTest(unittest.TestCase):
             screen = screen[re.search(pattern, screen).end():]
 
         wait("Password for hal")
+        while termios.tcgetattr(master)[3] & termios.ECHO:  # what is typed before is thrown away
+            self.assertIsNone(process.poll())
         os.write(master, b"\n")
         wait(r"Your password, shown only this once: \S+")
         wait("ida")

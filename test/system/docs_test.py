@@ -63,7 +63,7 @@ class Examples(SystemTest):
             return frame["type"], frame.get("event"), "duplicate" in frame, "retry_ms" in frame, "missing" in frame
 
         for frame in blocks:
-            if frame["type"] in ("message.send", "conversation.create", "pull", "sync", "ping", "ack"):
+            if frame["type"] in ("message.send", "conversation.create", "pull", "ping", "ack") or "vector" in frame:
                 text = json.dumps(frame)
                 for word, value in values.items():
                     text = text.replace(word, value)
