@@ -107,6 +107,7 @@ class ChatTest(unittest.TestCase):
             ann.say(send=f"answer {n}")
         heard = [bob.wait("message", text=f"answer {n}") for n in range(20)]
         self.assertEqual([h["seq"] for h in heard], list(range(heard[0]["seq"], heard[0]["seq"] + 20)))
+        ann.wait("sent", text="answer 19")
         ann.say(list=True)
         listed = ann.wait("list")["conversations"]
         self.assertEqual([(c["with"], c["head"]) for c in listed], [("bob", heard[-1]["seq"])])
