@@ -1,9 +1,10 @@
-// The I/O-free heart of every C++ client: connection state, outbox, ordered delivery, catch-up. It knows a Transport, a
-// clock and timers, nothing of sockets, so that test/sim runs this very code. One executor; all calls and callbacks there.
+// The I/O-free heart of every C++ client: connection state, outbox, ordered delivery, catch-up. It knows a
+// Transport, a clock and timers, nothing of sockets, so that test/sim runs this very code. One executor; all
+// calls and callbacks there.
 //
-// What it guarantees: a message given to send() is in the outbox store before send() returns, and stays there, retried
-// under its client id, until it is ticked or finally refused; listeners see each event of a conversation once, in seq
-// order, without gaps (protocol.md §4, §7, §11).
+// What it guarantees: a message given to send() is in the outbox store before send() returns, and stays
+// there, retried under its client id, until it is ticked or finally refused; listeners see each event of a
+// conversation once, in seq order, without gaps (protocol.md §4, §7, §11).
 #pragma once
 
 #include <cstdint>
@@ -45,7 +46,7 @@ enum class Connection {
   connecting,  // transport, hello
   syncing,     // welcomed, catching up
   online,
-  refused,     // a terminal close: logged out, replaced, version; connect() tries anew
+  refused,  // a terminal close: logged out, replaced, version; connect() tries anew
 };
 
 // A conversation as this client knows it.
@@ -77,8 +78,8 @@ class Listener {
   virtual void on_sent(const Sent& sent) = 0;
   // A message of the outbox was finally refused and left it.
   virtual void on_failed(const model::ClientId& client_id, const wire::Problem& why) = 0;
-  // The server's history of this conversation is another one (a restore): forget what was shown; events come anew from seq
-  // 1, and own messages that it lacks are sent again.
+  // The server's history of this conversation is another one (a restore): forget what was shown; events come
+  // anew from seq 1, and own messages that it lacks are sent again.
   virtual void on_reset(const model::ConversationId& conversation) = 0;
 };
 
@@ -106,7 +107,8 @@ class Core {
   // Known after the first welcome.
   std::optional<model::UserId> user() const;
 
-  // The conversation of both, made if it does not exist; `done` when the server answered (retried until it does).
+  // The conversation of both, made if it does not exist; `done` when the server answered (retried until it
+  // does).
   void open_direct(model::UserId other, std::function<void(wire::Answer<model::ConversationId>)> done);
   // Puts the message in the outbox; an error of the outbox store is returned and nothing was taken.
   base::Result<model::ClientId> send(const model::ConversationId& conversation, model::Message message);

@@ -1,6 +1,7 @@
-// People and their log-ins: sign-up, log-in, log-out, who a token belongs to. It lives on one executor (its home) and owns
-// the table of tokens in memory; SQL and Argon2id run on workers. Every method may be called from any shard; the callback
-// runs on the executor that the caller names. No callback is dropped, except when an executor has stopped.
+// People and their log-ins: sign-up, log-in, log-out, who a token belongs to. It lives on one executor (its
+// home) and owns the table of tokens in memory; SQL and Argon2id run on workers. Every method may be called
+// from any shard; the callback runs on the executor that the caller names. No callback is dropped, except
+// when an executor has stopped.
 #pragma once
 
 #include <functional>
@@ -39,7 +40,8 @@ struct IssuedToken {
 template <class T>
 using Callback = base::UniqueFunction<void(wire::Answer<T>)>;
 
-// How costly a password's hash is (libsodium's opslimit and memlimit in bytes). Tests and the simulator take the lowest.
+// How costly a password's hash is (libsodium's opslimit and memlimit in bytes). Tests and the simulator take
+// the lowest.
 struct HashCost {
   uint64_t operations = 2;
   size_t memory_bytes = 19u << 20;
@@ -48,12 +50,12 @@ struct HashCost {
 class Service {
  public:
   struct Parts {
-    ports::Accounts& accounts;   // called on `sql` only
+    ports::Accounts& accounts;  // called on `sql` only
     ports::Clock& clock;
     ports::Random& random;
-    base::Executor& home;        // owns the token table
-    base::Executor& sql;         // one thread that may block
-    base::Executor& hashing;     // one or more threads that may be busy
+    base::Executor& home;     // owns the token table
+    base::Executor& sql;      // one thread that may block
+    base::Executor& hashing;  // one or more threads that may be busy
     const base::Limits& limits;
     HashCost cost;
   };
@@ -63,11 +65,12 @@ class Service {
   // Loads the tokens; call before anything else, on a thread that may block.
   base::Status start();
 
-  // Codes: bad_request (handle not [a-z0-9_]{3,32}, password under 8 or over 1,024 bytes, display name empty, over 100
-  // characters or not UTF-8), exists, busy (too many hashes wait).
-  void register_account(std::string handle, std::string password, std::string display_name, base::Executor& on,
-                        Callback<Profile> done);
-  // A new device each time. unauthenticated for a wrong password and for an unknown handle alike, after equal work.
+  // Codes: bad_request (handle not [a-z0-9_]{3,32}, password under 8 or over 1,024 bytes, display name empty,
+  // over 100 characters or not UTF-8), exists, busy (too many hashes wait).
+  void register_account(std::string handle, std::string password, std::string display_name,
+                        base::Executor& on, Callback<Profile> done);
+  // A new device each time. unauthenticated for a wrong password and for an unknown handle alike, after equal
+  // work.
   void log_in(std::string handle, std::string password, std::string device_name, base::Executor& on,
               Callback<IssuedToken> done);
   // Ends the device: the token is dead at once, on_revoked is told. unauthenticated if it was not alive.

@@ -1,5 +1,6 @@
-// Bytes in memory, and the two ways in which they are written to disk and between processes: fixed little-endian
-// numbers and LEB128 varints for values; big-endian numbers for keys, so that they sort as their values do.
+// Bytes in memory, and the two ways in which they are written to disk and between processes: fixed
+// little-endian numbers and LEB128 varints for values; big-endian numbers for keys, so that they sort as
+// their values do.
 #pragma once
 
 #include <array>
@@ -49,8 +50,8 @@ class Writer {
   Bytes& out_;
 };
 
-// Reads what Writer wrote. A read beyond the end or an overlong varint makes the reader bad: every later read returns
-// zeros, and the caller asks ok() once at the end. Never throws, never reads outside the view.
+// Reads what Writer wrote. A read beyond the end or an overlong varint makes the reader bad: every later read
+// returns zeros, and the caller asks ok() once at the end. Never throws, never reads outside the view.
 class Reader {
  public:
   explicit Reader(BytesView in) : in_(in) {}

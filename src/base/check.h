@@ -1,5 +1,5 @@
-// Invariants whose violation could lose or misdeliver a message are checked in release builds too: the process stops
-// and says where. Nothing that a client, a disk or a peer can cause may trip one.
+// Invariants whose violation could lose or misdeliver a message are checked in release builds too: the
+// process stops and says where. Nothing that a client, a disk or a peer can cause may trip one.
 #pragma once
 
 namespace tidings::base {

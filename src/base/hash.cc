@@ -1,14 +1,16 @@
 #include "base/hash.h"
 
+#include <algorithm>
+
 #include <isa-l/crc.h>
 #include <sodium.h>
 #include <xxhash.h>
 
-#include <algorithm>
-
 namespace tidings::base {
 
-uint64_t xxh64(BytesView bytes, uint64_t seed) { return XXH64(bytes.data(), bytes.size(), seed); }
+uint64_t xxh64(BytesView bytes, uint64_t seed) {
+  return XXH64(bytes.data(), bytes.size(), seed);
+}
 
 uint32_t crc32c(BytesView bytes, uint32_t seed) {
   // isa-l takes an int length and leaves both conditionings to the caller.

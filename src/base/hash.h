@@ -11,7 +11,8 @@ namespace tidings::base {
 // XXH64, for partitions, body hashes and the fold's chain.
 uint64_t xxh64(BytesView bytes, uint64_t seed = 0);
 
-// CRC-32C (Castagnoli, RFC 3720), for the log. `seed` continues an earlier value or, in a segment, is its random id.
+// CRC-32C (Castagnoli, RFC 3720), for the log. `seed` continues an earlier value or, in a segment, is its
+// random id.
 uint32_t crc32c(BytesView bytes, uint32_t seed = 0);
 
 // SHA-256 (FIPS 180-4).

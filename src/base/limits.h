@@ -1,5 +1,5 @@
-// Every limit of the server, with its default (protocol.md §14). What a limit protects stands beside it; what happens at
-// the limit stands where it is enforced. `welcome.limits` tells clients those that concern them.
+// Every limit of the server, with its default (protocol.md §14). What a limit protects stands beside it; what
+// happens at the limit stands where it is enforced. `welcome.limits` tells clients those that concern them.
 #pragma once
 
 #include <chrono>
@@ -12,15 +12,15 @@ namespace tidings::base {
 
 struct Limits {
   // --- frames and bodies
-  size_t frame_bytes_max = 64 * 1024;       // a larger frame closes the connection: too_large
-  size_t text_bytes_max = 16 * 1024;        // UTF-8 bytes of one text: too_large for the request
-  size_t json_depth_max = 16;               // bad_frame, bad_request in REST
-  size_t http_header_bytes_max = 16 * 1024; // 431
-  size_t http_headers_max = 100;            // 431
-  size_t http_body_bytes_max = 64 * 1024;   // 413
-  size_t page_events_max = 200;             // events in one page
-  size_t page_bytes_max = 256 * 1024;       // bytes of events in one page; one event always fits
-  size_t sync_rows_max = 500;               // vector rows in one sync, and rows in one answer
+  size_t frame_bytes_max = 64 * 1024;        // a larger frame closes the connection: too_large
+  size_t text_bytes_max = 16 * 1024;         // UTF-8 bytes of one text: too_large for the request
+  size_t json_depth_max = 16;                // bad_frame, bad_request in REST
+  size_t http_header_bytes_max = 16 * 1024;  // 431
+  size_t http_headers_max = 100;             // 431
+  size_t http_body_bytes_max = 64 * 1024;    // 413
+  size_t page_events_max = 200;              // events in one page
+  size_t page_bytes_max = 256 * 1024;        // bytes of events in one page; one event always fits
+  size_t sync_rows_max = 500;                // vector rows in one sync, and rows in one answer
 
   // --- sessions
   nanoseconds hello_timeout = std::chrono::seconds(10);         // no hello after the upgrade: hello_timeout
@@ -28,31 +28,32 @@ struct Limits {
   nanoseconds http_idle_timeout = std::chrono::seconds(60);     // keep-alive without a request: closed
   nanoseconds heartbeat = std::chrono::seconds(30);             // what clients are told to ping at
   nanoseconds silence_timeout = std::chrono::seconds(70);       // nothing from the client: closed
-  size_t outbox_bytes_max = 256 * 1024;      // unsent bytes of one session: slow_consumer
-  size_t sends_in_flight_max = 32;           // unanswered requests of one session: busy
-  size_t refused_client_ids_max = 32;        // remembered for `previous`; the oldest is forgotten
-  size_t connections_max = 16'000;           // per process, below its open-files limit: closed at accept
+  size_t outbox_bytes_max = 256 * 1024;                         // unsent bytes of one session: slow_consumer
+  size_t sends_in_flight_max = 32;                              // unanswered requests of one session: busy
+  size_t refused_client_ids_max = 32;  // remembered for `previous`; the oldest is forgotten
+  size_t connections_max = 16'000;     // per process, below its open-files limit: closed at accept
 
   // --- the way of a command
   nanoseconds until_grace = std::chrono::seconds(30);  // `until` = log time + this
-  size_t log_queue_bytes_max = 64u << 20;    // appended, not yet written: busy
-  size_t log_group_records_max = 4096;       // records in one group
+  size_t log_queue_bytes_max = 64u << 20;              // appended, not yet written: busy
+  size_t log_group_records_max = 4096;                 // records in one group
   size_t log_group_bytes_max = 4u << 20;
-  size_t link_queue_bytes_max = 64u << 20;   // waiting for one gateway: dropped and a gap declared
+  size_t link_queue_bytes_max = 64u << 20;  // waiting for one gateway: dropped and a gap declared
 
   // --- delivery
-  size_t states_max = 200'000;               // decision states in memory per shard: new loads answer busy
-  size_t loads_in_flight_max = 256;          // per shard; beyond it dispatch waits
-  size_t overtaking_records_max = 1024;      // records that may overtake a suspended one; beyond it dispatch waits
-  size_t flush_records_max = 4096;           // folded records of one shard that make a flush due
+  size_t states_max = 200'000;       // decision states in memory per shard: new loads answer busy
+  size_t loads_in_flight_max = 256;  // per shard; beyond it dispatch waits
+  size_t overtaking_records_max =
+      1024;                         // records that may overtake a suspended one; beyond it dispatch waits
+  size_t flush_records_max = 4096;  // folded records of one shard that make a flush due
   nanoseconds flush_interval = std::chrono::milliseconds(200);
   nanoseconds store_sync_interval = std::chrono::seconds(10);
-  size_t queries_in_flight_max = 1024;       // pulls and syncs per shard: busy
+  size_t queries_in_flight_max = 1024;  // pulls and syncs per shard: busy
 
   // --- accounts
-  size_t password_hashes_queued_max = 64;    // log-ins and sign-ups that wait for Argon2id: busy
+  size_t password_hashes_queued_max = 64;  // log-ins and sign-ups that wait for Argon2id: busy
   nanoseconds token_lifetime = std::chrono::hours(24 * 365);
-  size_t devices_max = 10;                   // of one person; the least recently made is logged out by a new log-in
+  size_t devices_max = 10;  // of one person; the least recently made is logged out by a new log-in
 };
 
 }  // namespace tidings::base

@@ -1,5 +1,6 @@
-// Counters and gauges with names. A folder declares the ones it keeps in its own metrics.h; server/ owns the Registry.
-// (The exposition at /metrics comes with Connection; until then tests and the shutdown line read them.)
+// Counters and gauges with names. A folder declares the ones it keeps in its own metrics.h; server/ owns the
+// Registry. (The exposition at /metrics comes with Connection; until then tests and the shutdown line read
+// them.)
 #pragma once
 
 #include <atomic>
@@ -32,8 +33,8 @@ class Gauge {
   std::atomic<int64_t> value_{0};
 };
 
-// Owns every metric by name (Prometheus rules: tidings_<folder>_<what>_<unit>[_total]); references stay valid as long
-// as the registry. Asking twice for a name gives the same object. Thread: any.
+// Owns every metric by name (Prometheus rules: tidings_<folder>_<what>_<unit>[_total]); references stay valid
+// as long as the registry. Asking twice for a name gives the same object. Thread: any.
 class Registry {
  public:
   Counter& counter(const std::string& name);

@@ -1,5 +1,5 @@
-// std::mutex that clang's thread-safety analysis understands (-Wthread-safety). Only engines and executors lock; the
-// domain folders own their state on one shard and post to each other.
+// std::mutex that clang's thread-safety analysis understands (-Wthread-safety). Only engines and executors
+// lock; the domain folders own their state on one shard and post to each other.
 #pragma once
 
 #include <condition_variable>

@@ -10,7 +10,8 @@
 
 namespace tidings::base {
 
-// A failure that only people read: one plain sentence that says what went wrong and, where there is one, the way out.
+// A failure that only people read: one plain sentence that says what went wrong and, where there is one, the
+// way out.
 struct Failure {
   std::string sentence;
 };
@@ -24,7 +25,9 @@ template <class E>
 [[nodiscard]] Fail<std::decay_t<E>> fail(E&& error) {
   return {std::forward<E>(error)};
 }
-[[nodiscard]] inline Fail<Failure> failure(std::string sentence) { return {Failure{std::move(sentence)}}; }
+[[nodiscard]] inline Fail<Failure> failure(std::string sentence) {
+  return {Failure{std::move(sentence)}};
+}
 
 // Either a T or an E. Asking the wrong side is a bug and stops the process.
 template <class T, class E = Failure>

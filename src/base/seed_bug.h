@@ -1,5 +1,5 @@
-// Deliberate bugs that the simulator must find (reliability.md, "Who tests the tester"). In every binary but the test-only
-// one TIDINGS_SEED_BUG(n) is the constant false. Use it in .cc files only.
+// Deliberate bugs that the simulator must find (reliability.md, "Who tests the tester"). In every binary but
+// the test-only one TIDINGS_SEED_BUG(n) is the constant false. Use it in .cc files only.
 #pragma once
 
 namespace tidings::base {

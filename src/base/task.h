@@ -1,4 +1,5 @@
-// A callable that can be moved and run, but not copied: what executors pass around. Small callables need no allocation.
+// A callable that can be moved and run, but not copied: what executors pass around. Small callables need no
+// allocation.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,8 @@ class UniqueFunction<R(Args...)> {
   UniqueFunction() = default;
   UniqueFunction(std::nullptr_t) {}
   template <class F>
-    requires(!std::is_same_v<std::decay_t<F>, UniqueFunction> && std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
+    requires(!std::is_same_v<std::decay_t<F>, UniqueFunction> &&
+             std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
   UniqueFunction(F&& f) {
     using Fn = std::decay_t<F>;
     if constexpr (fits<Fn>) {
@@ -48,8 +50,8 @@ class UniqueFunction<R(Args...)> {
     void (*destroy)(void*) noexcept;
   };
   template <class Fn>
-  static constexpr bool fits =
-      sizeof(Fn) <= inline_bytes && alignof(Fn) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<Fn>;
+  static constexpr bool fits = sizeof(Fn) <= inline_bytes && alignof(Fn) <= alignof(std::max_align_t) &&
+                               std::is_nothrow_move_constructible_v<Fn>;
   template <class Fn>
   static Fn& get(void* storage) {
     if constexpr (fits<Fn>) {

@@ -13,7 +13,9 @@ ThreadExecutor::ThreadExecutor(std::string name, int threads) {
   }
 }
 
-ThreadExecutor::~ThreadExecutor() { stop(); }
+ThreadExecutor::~ThreadExecutor() {
+  stop();
+}
 
 void ThreadExecutor::post(Task task) {
   {

@@ -1,4 +1,5 @@
-// Executors on plain threads, for work that blocks: the log thread, the store thread, the read pool, the workers.
+// Executors on plain threads, for work that blocks: the log thread, the store thread, the read pool, the
+// workers.
 #pragma once
 
 #include <deque>
@@ -12,8 +13,8 @@
 
 namespace tidings::base {
 
-// `threads` threads and one queue. With one thread tasks run one after another in post order; with more only their
-// start keeps that order. Timers may be set and cancelled from any thread.
+// `threads` threads and one queue. With one thread tasks run one after another in post order; with more only
+// their start keeps that order. Timers may be set and cancelled from any thread.
 class ThreadExecutor : public Executor {
  public:
   explicit ThreadExecutor(std::string name, int threads = 1);

@@ -30,8 +30,12 @@ using WallTime = std::chrono::time_point<detail::WallTag, milliseconds>;
 // Nanoseconds since a moment of this machine's choosing; never goes back.
 using MonotonicTime = std::chrono::time_point<detail::MonotonicTag, nanoseconds>;
 
-constexpr int64_t to_ms(WallTime t) { return t.time_since_epoch().count(); }
-constexpr WallTime wall_from_ms(int64_t ms) { return WallTime(milliseconds(ms)); }
+constexpr int64_t to_ms(WallTime t) {
+  return t.time_since_epoch().count();
+}
+constexpr WallTime wall_from_ms(int64_t ms) {
+  return WallTime(milliseconds(ms));
+}
 
 // 2025-01-01 UTC, the zero of message ids.
 constexpr WallTime epoch = wall_from_ms(1735689600000);

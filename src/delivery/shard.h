@@ -1,8 +1,10 @@
-// One core shard: owns the partitions p with p mod shard_count == index, and takes their records from the log through
-// the fold to the store, the senders and the members (protocol.md §2-§4). One executor; all calls on its thread unless said.
+// One core shard: owns the partitions p with p mod shard_count == index, and takes their records from the log
+// through the fold to the store, the senders and the members (protocol.md §2-§4). One executor; all calls on
+// its thread unless said.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -10,14 +12,17 @@
 #include "base/executor.h"
 #include "base/limits.h"
 #include "base/metrics.h"
-#include "ports/clock.h"
+#include "delivery/conversations.h"
+#include "delivery/dispatcher.h"
+#include "delivery/flush.h"
+#include "delivery/queries.h"
+#include "delivery/registry.h"
+#include "delivery/store_writer.h"
 #include "ports/link.h"
 #include "ports/log.h"
 #include "ports/store.h"
 
 namespace tidings::delivery {
-
-class StoreWriter;
 
 class Shard : public ports::CoreShard {
  public:
@@ -25,15 +30,14 @@ class Shard : public ports::CoreShard {
     size_t index = 0, shard_count = 1;
     base::Executor& executor;
     base::Executor& readers;  // pool that may block: reads of the store
-    ports::Clock& clock;
     ports::Log& log;
-    ports::Store& store;      // read here, on `readers`; written by `writer`
+    ports::Store& store;  // read here, on `readers`; written by `writer`
     StoreWriter& writer;
     const base::Limits& limits;
     base::Registry& metrics;
-    uint64_t source = 0;      // LinkStamp::source
-    // Told, on the shard's executor, of an error after which nothing may be acknowledged (the store failed): the process
-    // must end.
+    uint64_t source = 0;  // LinkStamp::source
+    // Told, on the shard's executor, of an error after which nothing may be acknowledged (the store failed):
+    // the process must end.
     std::function<void(std::string)> fatal;
   };
   explicit Shard(Parts parts);
@@ -41,14 +45,16 @@ class Shard : public ports::CoreShard {
 
   // Where folding goes on: the checkpoints of this shard's partitions, and what is in memory of none.
   void start(const std::vector<ports::Checkpoint>& checkpoints);
-  // Records of this shard's partitions (and of the stream), in position order; `end` is told even if there are none.
+  // Records of this shard's partitions (and of the stream), in position order; `end` is told even if there
+  // are none.
   void on_records(std::vector<ports::LogRecord> records, model::Position end);
   // Writes what is folded, then calls `done` here.
   void flush(base::Task done);
 
   // All below is folded. Equal to the log's end when nothing is on its way.
   model::Position folded_below() const;
-  // Sum of the chains of all conversations of a partition; exact while nothing is on its way. Tests and the simulator.
+  // Sum of the chains of all conversations of a partition; exact while nothing is on its way. Tests and the
+  // simulator.
   uint64_t partition_hash(model::PartitionId partition) const;
 
   void on_link(uint64_t gateway, ports::LinkToGateway& link) override;
@@ -56,8 +62,49 @@ class Shard : public ports::CoreShard {
   ports::LinkStamp stamp() const override;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  // A record of ours that has no place yet.
+  struct Arrived {
+    ports::LogRecord record;  // without its payload
+    model::Command command;
+  };
+
+  // --- records
+  void arrive(ports::LogRecord record);
+  bool dispatch(Arrived& arrived);  // false: it must wait
+  void dispatch_arrived();
+  void go_on(Conversation& conversation);  // its queue, as far as it gets
+  // Looks up what the front of the queue needs, or folds it.
+  void fold_now(Conversation& conversation, Dispatched record, const fold::Found& found);
+  fold::Found found_in_memory(const Conversation& conversation, model::UserId user,
+                              fold::Lookups& needed) const;
+
+  // --- flush
+  void arm_flush();
+  void flush_now();
+
+  // --- up frames
+  void take(uint64_t gateway, ports::Attach frame);
+  void take(uint64_t gateway, ports::Detach frame);
+  void take(uint64_t gateway, ports::Commands frame);
+  void take(uint64_t gateway, ports::Pull frame);
+  void take(uint64_t gateway, ports::Sync frame);
+  void take(uint64_t gateway, ports::AskMember frame);
+  void refuse(const std::vector<model::Command>& commands, wire::Code code);
+
+  Parts parts_;
+  Registry registry_;
+  Dispatcher dispatcher_;
+  Conversations conversations_;
+  Flush flush_;
+  Queries queries_;
+  std::deque<Arrived> arrived_;  // not dispatched: a bound of dispatch is reached
+  model::Position handed_out_;   // the log gave all below
+  model::Position written_;      // the low of the last flush
+  size_t folded_since_flush_ = 0;
+  base::TimerId flush_timer_ = 0;
+  std::vector<base::Task> flush_waiters_;
+  base::Counter& folded_;
+  base::Counter& overtaken_;
 };
 
 }  // namespace tidings::delivery

@@ -1,5 +1,6 @@
-// A gateway shard: the sessions of one reactor and their links to every core shard. It turns frames and REST calls into
-// Link frames and the answers back; it decides nothing about conversations. One executor; all calls on its thread.
+// A gateway shard: the sessions of one reactor and their links to every core shard. It turns frames and REST
+// calls into Link frames and the answers back; it decides nothing about conversations. One executor; all
+// calls on its thread.
 #pragma once
 
 #include <cstdint>
@@ -46,12 +47,14 @@ class Gateway : public ports::GatewayShard {
 
   // This gateway's ReplyTo::gateway: random, new at each start.
   uint64_t id() const;
-  // The links, one per core shard in order; call once before anything else. partition p belongs to shard p mod count.
+  // The links, one per core shard in order; call once before anything else. partition p belongs to shard p
+  // mod count.
   void set_links(std::vector<ports::LinkToCore*> links);
 
   // A new connection: a session that owes its hello.
   void accept(std::unique_ptr<ports::Transport> transport);
-  // Sends every session `draining` and lets it end; `done` once none is left or after 2 s. New ones are closed at once.
+  // Sends every session `draining` and lets it end; `done` once none is left or after 2 s. New ones are
+  // closed at once.
   void drain(base::Task done);
 
   void on_down(size_t core_shard, ports::DownBatch batch) override;
@@ -60,10 +63,11 @@ class Gateway : public ports::GatewayShard {
   // The other person must exist (checked in accounts): else not_found.
   void create_direct(const account::Identity& who, model::UserId other, model::ClientId client_id,
                      std::function<void(wire::Answer<SendAnswer>)> done);
-  void send_message(const account::Identity& who, const model::ConversationId& conversation, model::ClientId client_id,
-                    model::Message message, std::function<void(wire::Answer<SendAnswer>)> done);
-  void read_messages(const account::Identity& who, const model::ConversationId& conversation, model::Seq after,
-                     size_t limit, std::function<void(wire::Answer<ports::Page>)> done);
+  void send_message(const account::Identity& who, const model::ConversationId& conversation,
+                    model::ClientId client_id, model::Message message,
+                    std::function<void(wire::Answer<SendAnswer>)> done);
+  void read_messages(const account::Identity& who, const model::ConversationId& conversation,
+                     model::Seq after, size_t limit, std::function<void(wire::Answer<ports::Page>)> done);
   void is_member(model::UserId user, const model::ConversationId& conversation,
                  std::function<void(wire::Answer<bool>)> done);
 

@@ -77,7 +77,8 @@ base::WallTime uuid_v7_time(const std::array<uint8_t, 16>& bytes) {
 }
 
 std::optional<uint64_t> parse_decimal(std::string_view text) {
-  if (text.empty() || (text[0] == '0' && text.size() > 1) || text[0] < '0' || text[0] > '9') return std::nullopt;
+  if (text.empty() || (text[0] == '0' && text.size() > 1) || text[0] < '0' || text[0] > '9')
+    return std::nullopt;
   uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
@@ -91,7 +92,9 @@ ConversationId direct_conversation(UserId a, UserId b) {
   return {uuid_v8(name)};
 }
 
-ClientId create_client_id(const ClientId& send) { return {uuid_v8("create" + std::string(send.view()))}; }
+ClientId create_client_id(const ClientId& send) {
+  return {uuid_v8("create" + std::string(send.view()))};
+}
 
 PartitionId partition_of(const ConversationId& conversation) {
   return {static_cast<uint16_t>(base::xxh64(conversation.view()) % partition_count)};
@@ -102,6 +105,8 @@ MessageId message_id(base::WallTime time, PartitionId partition, Position positi
   return {ms << 22 | static_cast<uint64_t>(partition.value) << 12 | (position.value & 4095)};
 }
 
-base::WallTime message_time(MessageId id) { return base::epoch + base::milliseconds(id.value >> 22); }
+base::WallTime message_time(MessageId id) {
+  return base::epoch + base::milliseconds(id.value >> 22);
+}
 
 }  // namespace tidings::model

@@ -24,7 +24,8 @@ struct Number {
 using UserId = Number<struct UserTag>;
 // A log-in of a person on one device. Random 63 bits; a decimal string in JSON.
 using DeviceId = Number<struct DeviceTag>;
-// A message (any event): ms since 2025-01-01 (41) | partition (10) | position & 4095 (12). Decimal string in JSON.
+// A message (any event): ms since 2025-01-01 (41) | partition (10) | position & 4095 (12). Decimal string in
+// JSON.
 using MessageId = Number<struct MessageTag>;
 // The place of an event in its conversation: 1..head, dense. Below 2^53, a JSON number.
 using Seq = Number<struct SeqTag>;
@@ -59,7 +60,8 @@ std::string uuid_text(const std::array<uint8_t, 16>& bytes);
 std::optional<std::array<uint8_t, 16>> parse_uuid(std::string_view text);
 // UUIDv8 from the first 16 bytes of SHA-256(bytes) (RFC 9562 §5.8).
 std::array<uint8_t, 16> uuid_v8(std::string_view bytes);
-// UUIDv7 (RFC 9562 §5.7): 48 bits of ms since 1970, then 74 bits of `random` (two words; the surplus is ignored).
+// UUIDv7 (RFC 9562 §5.7): 48 bits of ms since 1970, then 74 bits of `random` (two words; the surplus is
+// ignored).
 std::array<uint8_t, 16> uuid_v7(base::WallTime time, uint64_t random_high, uint64_t random_low);
 // The time in a version 7 id.
 base::WallTime uuid_v7_time(const std::array<uint8_t, 16>& bytes);
@@ -75,7 +77,8 @@ std::string to_text(Number<Tag> id) {
 // A decimal string without sign or leading zeros, at most 2^64-1; nothing else.
 std::optional<uint64_t> parse_decimal(std::string_view text);
 
-// The one direct conversation of two people, from either side: UUIDv8(SHA-256("dm" | min | max)), big-endian numbers.
+// The one direct conversation of two people, from either side: UUIDv8(SHA-256("dm" | min | max)), big-endian
+// numbers.
 ConversationId direct_conversation(UserId a, UserId b);
 // The client id of the create that goes before a first send: UUIDv8(SHA-256("create" | client id)).
 ClientId create_client_id(const ClientId& send);

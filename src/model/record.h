@@ -13,8 +13,8 @@
 
 namespace tidings::model {
 
-// Where the answer of a command goes. `gateway` is random per gateway and start, so that a replay after a restart
-// answers nobody by accident. `request` counts per gateway and is never sent to clients.
+// Where the answer of a command goes. `gateway` is random per gateway and start, so that a replay after a
+// restart answers nobody by accident. `request` counts per gateway and is never sent to clients.
 struct ReplyTo {
   uint64_t gateway = 0;
   uint64_t session = 0;  // 0: a REST request
@@ -41,7 +41,8 @@ struct Command {
   ReplyTo reply_to;
   ConversationId conversation;
   ClientId client_id;
-  base::WallTime until{};  // a record with a later time is answered `busy` and changes nothing; not in the body hash
+  base::WallTime
+      until{};  // a record with a later time is answered `busy` and changes nothing; not in the body hash
   std::variant<CreateConversation, SendMessage> body;
   friend bool operator==(const Command&, const Command&) = default;
 };

@@ -47,10 +47,11 @@ class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
   virtual void on_request(HttpRequest request, HttpReply reply) = 0;
-  // The answer to an upgrade: the path and subprotocols to accept. An upgrade elsewhere gets 404, one without a common
-  // subprotocol 400.
+  // The answer to an upgrade: the path and subprotocols to accept. An upgrade elsewhere gets 404, one without
+  // a common subprotocol 400.
   virtual void on_websocket(std::unique_ptr<WebSocket> socket) = 0;
-  // What the server answers by itself (bad request, header or body too large, time-out), as problem+json or plain text.
+  // What the server answers by itself (bad request, header or body too large, time-out), as problem+json or
+  // plain text.
   virtual HttpResponse refusal(int status) = 0;
 };
 
@@ -62,7 +63,8 @@ struct HttpServerOptions {
   const base::Limits* limits = nullptr;
 };
 
-// Listens on one reactor. With the same port on several reactors (SO_REUSEPORT) the kernel spreads the connections.
+// Listens on one reactor. With the same port on several reactors (SO_REUSEPORT) the kernel spreads the
+// connections.
 class HttpServer {
  public:
   static base::Result<std::unique_ptr<HttpServer>> listen(Reactor& reactor, HttpHandler& handler,
@@ -73,8 +75,8 @@ class HttpServer {
   virtual void stop_accepting() = 0;
 };
 
-// One request on its own connection; `done` runs on the reactor: the response, or why there is none in a sentence.
-// Time-out 30 s.
+// One request on its own connection; `done` runs on the reactor: the response, or why there is none in a
+// sentence. Time-out 30 s.
 void http_request(Reactor& reactor, const std::string& host, uint16_t port, HttpRequest request,
                   std::function<void(base::Result<HttpResponse>)> done);
 

@@ -1,5 +1,5 @@
-// A thread's event loop: sockets and timers on Asio. One per core ("shard"); everything that lives on a shard is touched by
-// its reactor's thread alone.
+// A thread's event loop: sockets and timers on Asio. One per core ("shard"); everything that lives on a shard
+// is touched by its reactor's thread alone.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,8 @@ class Reactor : public base::Executor {
   explicit Reactor(std::string name);
   ~Reactor() override;  // stops
 
-  // Posts are collected behind a mutex and run in batches, one wake-up each. Timers stand on a coarse wheel (10 ms).
+  // Posts are collected behind a mutex and run in batches, one wake-up each. Timers stand on a coarse wheel
+  // (10 ms).
   void post(base::Task task) override;
   base::TimerId after(base::nanoseconds delay, base::Task task) override;
   void cancel(base::TimerId timer) override;

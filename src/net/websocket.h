@@ -1,5 +1,5 @@
-// One WebSocket (RFC 6455) over TCP, either role: our own codec on Asio readiness. Knows nothing of chat. Lives on one
-// reactor; all calls and callbacks on its thread.
+// One WebSocket (RFC 6455) over TCP, either role: our own codec on Asio readiness. Knows nothing of chat.
+// Lives on one reactor; all calls and callbacks on its thread.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ class WebSocket {
   class Handler {
    public:
     virtual ~Handler() = default;
-    // One whole text message, valid UTF-8. (A binary message closes with 1003, a too large one with 1009, bad UTF-8 with
-    // 1007, a broken frame with 1002.) The view lives during the call.
+    // One whole text message, valid UTF-8. (A binary message closes with 1003, a too large one with 1009, bad
+    // UTF-8 with 1007, a broken frame with 1002.) The view lives during the call.
     virtual void on_message(std::string_view text) = 0;
     // Once; nothing after it. 1006 if the connection just broke.
     virtual void on_closed(uint16_t code, std::string_view reason) = 0;
@@ -31,7 +31,8 @@ class WebSocket {
   virtual void send(std::string_view text) = 0;
   // Queued, not yet taken by the kernel.
   virtual size_t outbox_bytes() const = 0;
-  // Sends what is queued if that takes at most a second, then the close frame, waits at most a second for the peer's.
+  // Sends what is queued if that takes at most a second, then the close frame, waits at most a second for the
+  // peer's.
   virtual void close(uint16_t code, std::string_view reason) = 0;
   virtual std::string peer() const = 0;
   virtual const std::string& subprotocol() const = 0;
@@ -41,8 +42,8 @@ struct WebSocketOptions {
   size_t message_bytes_max = 64 * 1024;
 };
 
-// Connects to ws://host:port/path with this subprotocol. `done` runs once on the reactor: the socket, or why not in a
-// sentence. Time-out 10 s in all.
+// Connects to ws://host:port/path with this subprotocol. `done` runs once on the reactor: the socket, or why
+// not in a sentence. Time-out 10 s in all.
 void connect_websocket(Reactor& reactor, const std::string& host, uint16_t port, const std::string& path,
                        const std::string& subprotocol, WebSocketOptions options,
                        std::function<void(base::Result<std::unique_ptr<WebSocket>>)> done);

@@ -32,9 +32,9 @@ struct Device {
   base::WallTime expires{};
 };
 
-// People, credentials and tokens: the relational system of record (protocol.md §9). What a call changed is durable when it
-// returned. Calls block; they come from one thread. Any error beyond the stated codes is `internal` and is logged by the
-// engine with its reason.
+// People, credentials and tokens: the relational system of record (protocol.md §9). What a call changed is
+// durable when it returned. Calls block; they come from one thread. Any error beyond the stated codes is
+// `internal` and is logged by the engine with its reason.
 class Accounts {
  public:
   virtual ~Accounts() = default;

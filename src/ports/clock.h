@@ -4,7 +4,8 @@
 
 namespace tidings::ports {
 
-// The time. Thread: any; never blocks. Simulated: virtual time that the simulator moves, and a wall clock that it bends.
+// The time. Thread: any; never blocks. Simulated: virtual time that the simulator moves, and a wall clock
+// that it bends.
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -10,12 +10,13 @@
 
 namespace tidings::ports {
 
-// One open file. One thread at a time. Every call may block. After sync() fails nothing is known of what is on disk, and
-// the caller must not try again (protocol.md §1 "Failure").
+// One open file. One thread at a time. Every call may block. After sync() fails nothing is known of what is
+// on disk, and the caller must not try again (protocol.md §1 "Failure").
 class File {
  public:
   virtual ~File() = default;
-  // Writes all of `bytes` at `offset`, extending the file. A crash may keep any part of it until sync() returned.
+  // Writes all of `bytes` at `offset`, extending the file. A crash may keep any part of it until sync()
+  // returned.
   virtual base::Status write(uint64_t offset, base::BytesView bytes) = 0;
   // Up to `size` bytes at `offset`; fewer only at the end of the file.
   virtual base::Result<base::Bytes> read(uint64_t offset, size_t size) = 0;
@@ -33,8 +34,9 @@ class DirectoryLock {
   virtual ~DirectoryLock() = default;
 };
 
-// Files of one machine, as much as the log needs of them. Paths are absolute or relative to the process; directories are
-// separated by '/'. Errors are sentences with the path and the system's reason. Thread: any, each File on one.
+// Files of one machine, as much as the log needs of them. Paths are absolute or relative to the process;
+// directories are separated by '/'. Errors are sentences with the path and the system's reason. Thread: any,
+// each File on one.
 class Disk {
  public:
   enum class Open { existing, create_new, existing_or_new };

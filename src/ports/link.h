@@ -1,5 +1,5 @@
-// The Link between gateways and the core (protocol.md §10): the only way in which they meet. Every frame is a value; in
-// process it is moved, later it is encoded.
+// The Link between gateways and the core (protocol.md §10): the only way in which they meet. Every frame is a
+// value; in process it is moved, later it is encoded.
 #pragma once
 
 #include <cstdint>
@@ -75,11 +75,13 @@ struct Reply {
   base::WallTime time{};
   std::optional<model::ClientId> missing;  // with `order`
 };
-// An accepted event for these people's sessions at this gateway. `bytes` is the whole frame, the same for every socket.
+// An accepted event for these people's sessions at this gateway. `bytes` is the whole frame, the same for
+// every socket.
 struct EventOut {
   model::ConversationId conversation;
   std::vector<model::UserId> people;
-  uint64_t except_session = 0;  // it gets the reply instead; 0: nobody (only for the gateway that sent the command)
+  uint64_t except_session =
+      0;  // it gets the reply instead; 0: nobody (only for the gateway that sent the command)
   std::string bytes;
 };
 struct Page {
@@ -123,9 +125,9 @@ using DownFrame = std::variant<Reply, EventOut, PageOut, SyncOut, MemberOut>;
 
 // What every batch of the core carries.
 struct LinkStamp {
-  uint64_t source = 0;            // tag of the core's lineage and start
-  base::WallTime log_time{};      // Log::time() when it was sent
-  model::Position folded_below;   // the sending shard has folded all below
+  uint64_t source = 0;           // tag of the core's lineage and start
+  base::WallTime log_time{};     // Log::time() when it was sent
+  model::Position folded_below;  // the sending shard has folded all below
 };
 struct DownBatch {
   LinkStamp stamp;
@@ -138,8 +140,8 @@ struct DownBatch {
 class LinkToCore {
  public:
   virtual ~LinkToCore() = default;
-  // Queues a frame; all of one loop turn travel together, in order. False if the link's bound is reached: nothing was
-  // taken, the asker hears `busy`.
+  // Queues a frame; all of one loop turn travel together, in order. False if the link's bound is reached:
+  // nothing was taken, the asker hears `busy`.
   [[nodiscard]] virtual bool send(UpFrame frame) = 0;
 };
 
@@ -147,8 +149,8 @@ class LinkToCore {
 class LinkToGateway {
  public:
   virtual ~LinkToGateway() = default;
-  // Queues a frame; all of one loop turn travel together, in order, behind one stamp. Beyond the link's bound frames are
-  // dropped, and the next batch that goes through shows a gap.
+  // Queues a frame; all of one loop turn travel together, in order, behind one stamp. Beyond the link's bound
+  // frames are dropped, and the next batch that goes through shows a gap.
   virtual void send(DownFrame frame) = 0;
 };
 
@@ -156,7 +158,8 @@ class LinkToGateway {
 class CoreShard {
  public:
   virtual ~CoreShard() = default;
-  // A gateway has linked itself (`gateway` is its ReplyTo::gateway); the link outlives neither end's executor.
+  // A gateway has linked itself (`gateway` is its ReplyTo::gateway); the link outlives neither end's
+  // executor.
   virtual void on_link(uint64_t gateway, LinkToGateway& link) = 0;
   virtual void on_up(uint64_t gateway, std::vector<UpFrame> frames) = 0;
   virtual LinkStamp stamp() const = 0;

@@ -36,13 +36,15 @@ class Log {
 
   virtual ~Log() = default;
 
-  // Takes the records, which will get growing positions in this order, next to each other in one group; or refuses all
-  // of them *before* any is written (busy: too much waits; storage_full). What was taken and then heard of nowhere has an
-  // unknown outcome; what was taken is never refused later. Does not wait, moves the payloads. Thread: any.
+  // Takes the records, which will get growing positions in this order, next to each other in one group; or
+  // refuses all of them *before* any is written (busy: too much waits; storage_full). What was taken and then
+  // heard of nowhere has an unknown outcome; what was taken is never refused later. Does not wait, moves the
+  // payloads. Thread: any.
   virtual std::optional<wire::Code> append(std::vector<Append> records) = 0;
 
-  // Starts the one endless sequence of durable batches, from the first record at or above `from`: what is stored, then
-  // what is appended, without a seam. `sink` runs on the log's executor, never before the records are synced. Call once.
+  // Starts the one endless sequence of durable batches, from the first record at or above `from`: what is
+  // stored, then what is appended, without a seam. `sink` runs on the log's executor, never before the
+  // records are synced. Call once.
   virtual void read(model::Position from, Sink sink) = 0;
 
   // Records below may be forgotten. (The embedded log keeps them until People.)

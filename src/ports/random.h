@@ -6,7 +6,8 @@
 
 namespace tidings::ports {
 
-// Unpredictable bytes (the real one is the kernel's CSPRNG; the simulated one is seeded). Thread: any; never fails.
+// Unpredictable bytes (the real one is the kernel's CSPRNG; the simulated one is seeded). Thread: any; never
+// fails.
 class Random {
  public:
   virtual ~Random() = default;

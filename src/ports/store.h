@@ -50,19 +50,19 @@ struct StoreBatch {
   std::vector<Entry> entries;
   std::vector<ListRow> list_rows;
   std::vector<Checkpoint> checkpoints;
-  std::optional<model::Position> low;   // lowest position of the stream not yet folded and written
-  std::optional<base::Bytes> lineage;   // replaces the stored list of lineages
+  std::optional<model::Position> low;  // lowest position of the stream not yet folded and written
+  std::optional<base::Bytes> lineage;  // replaces the stored list of lineages
 };
 
-// The projection of the fold (protocol.md §3). commit() is called by one thread only; reads come from any thread and see
-// every batch whose commit returned. All calls block. An error of any of them is fatal for the process: after it nothing
-// may be acknowledged, the restart replays the log.
+// The projection of the fold (protocol.md §3). commit() is called by one thread only; reads come from any
+// thread and see every batch whose commit returned. All calls block. An error of any of them is fatal for the
+// process: after it nothing may be acknowledged, the restart replays the log.
 class Store {
  public:
   virtual ~Store() = default;
 
-  // All of it or nothing, also through a crash; not synced: a power cut may fall back to an earlier batch, and then to
-  // no later one.
+  // All of it or nothing, also through a crash; not synced: a power cut may fall back to an earlier batch,
+  // and then to no later one.
   virtual base::Status commit(const StoreBatch& batch) = 0;
   // What was committed survives power loss once it returned ok.
   virtual base::Status sync() = 0;
@@ -74,13 +74,15 @@ class Store {
   virtual base::Result<std::optional<base::Bytes>> find_entry(const model::ConversationId& conversation,
                                                               model::UserId user,
                                                               const model::ClientId& client_id) = 0;
-  // The chunks that hold seqs above `after`, in order, until `bytes_max` is reached (at least one chunk if there is any).
-  // The first may begin at or below `after`.
+  // The chunks that hold seqs above `after`, in order, until `bytes_max` is reached (at least one chunk if
+  // there is any). The first may begin at or below `after`.
   virtual base::Result<std::vector<StoreBatch::Chunk>> read_chunks(const model::ConversationId& conversation,
                                                                    model::Seq after, size_t bytes_max) = 0;
   // The person's conversations with from <= id <= to, in id order, at most `limit`.
-  virtual base::Result<std::vector<model::ConversationId>> list(model::UserId user, const model::ConversationId& from,
-                                                                const model::ConversationId& to, size_t limit) = 0;
+  virtual base::Result<std::vector<model::ConversationId>> list(model::UserId user,
+                                                                const model::ConversationId& from,
+                                                                const model::ConversationId& to,
+                                                                size_t limit) = 0;
   virtual base::Result<std::vector<Checkpoint>> checkpoints() = 0;
   virtual base::Result<model::Position> low() = 0;  // 0 in an empty store
   virtual base::Result<std::optional<base::Bytes>> lineage() = 0;

@@ -7,8 +7,9 @@
 
 namespace tidings::ports {
 
-// Frames to and from one peer, whatever carries them: a WebSocket, a poll, the simulator. Frames arrive whole and in order
-// or not at all after some point; nothing is repeated. One thread (the shard or executor it was made on).
+// Frames to and from one peer, whatever carries them: a WebSocket, a poll, the simulator. Frames arrive whole
+// and in order or not at all after some point; nothing is repeated. One thread (the shard or executor it was
+// made on).
 class Transport {
  public:
   // Who is told. Calls come on the transport's thread and never from inside send() or close().
@@ -17,8 +18,8 @@ class Transport {
     virtual ~Handler() = default;
     // One text message of the peer: valid UTF-8, within the frame limit. The view lives during the call.
     virtual void on_frame(std::string_view frame) = 0;
-    // Once, and nothing after it. `code` and `reason` are the peer's or the transport's (1006: it just broke); after an own
-    // close() it is called, too.
+    // Once, and nothing after it. `code` and `reason` are the peer's or the transport's (1006: it just
+    // broke); after an own close() it is called, too.
     virtual void on_closed(uint16_t code, std::string_view reason) = 0;
   };
 
@@ -26,14 +27,16 @@ class Transport {
 
   // Whom to tell; set once, before the transport's loop turns.
   virtual void set_handler(Handler* handler) = 0;
-  // Queues one text message; all that was queued in one turn of the loop goes out in one write. Dropped after close().
+  // Queues one text message; all that was queued in one turn of the loop goes out in one write. Dropped after
+  // close().
   virtual void send(std::string_view frame) = 0;
   // Bytes queued and not yet taken by the peer's machine.
   virtual size_t outbox_bytes() const = 0;
-  // Sends what is queued if the peer takes it within a second, then the close, then ends. Idempotent. Destroying a
-  // transport instead cuts it at once.
+  // Sends what is queued if the peer takes it within a second, then the close, then ends. Idempotent.
+  // Destroying a transport instead cuts it at once.
   virtual void close(uint16_t code, std::string_view reason) = 0;
-  // The frame limit was passed, UTF-8 was invalid and the like are closed by the transport itself (1009, 1007, 1002).
+  // The frame limit was passed, UTF-8 was invalid and the like are closed by the transport itself (1009,
+  // 1007, 1002).
 
   // Who it is, for log lines and limits by address ("" if unknown).
   virtual std::string peer() const = 0;

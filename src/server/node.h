@@ -1,5 +1,6 @@
-// The domain of one server process, wired: core shards, store writer, links and gateways over the ports it is given. The
-// real server (server.h) gives it threads and engines, test/sim virtual ones; everything in here is the same code.
+// The domain of one server process, wired: core shards, store writer, links and gateways over the ports it is
+// given. The real server (server.h) gives it threads and engines, test/sim virtual ones; everything in here
+// is the same code.
 #pragma once
 
 #include <functional>
@@ -29,7 +30,7 @@ class Node {
     ports::Random& random;
     ports::Log& log;
     ports::Store& store;
-    account::Service& accounts;           // started
+    account::Service& accounts;  // started
     const base::Limits& limits;
     base::Registry& metrics;
     std::function<void(std::string)> fatal;  // any thread; the process must end without answering anybody
@@ -38,16 +39,17 @@ class Node {
   static base::Result<std::unique_ptr<Node>> make(Parts parts);
   ~Node();
 
-  // Writes this start's lineage, replays the log and goes on with what is appended. `ready` runs on shard 0 once all that
-  // was in the log is folded and the lineage is durable: from then on connections may be accepted. Call once.
+  // Writes this start's lineage, replays the log and goes on with what is appended. `ready` runs on shard 0
+  // once all that was in the log is folded and the lineage is durable: from then on connections may be
+  // accepted. Call once.
   void start(base::Task ready);
 
   gateway::Gateway& gateway(size_t shard);
   // Ends sessions, then writes what is folded and syncs the store; `done` on shard 0. Call once.
   void drain(base::Task done);
 
-  // Sum over all partitions of the fold's hash; exact while nothing is on its way. Blocks on nothing; call when quiet, with
-  // the shards' executors not running (simulator) or through them.
+  // Sum over all partitions of the fold's hash; exact while nothing is on its way. Blocks on nothing; call
+  // when quiet, with the shards' executors not running (simulator) or through them.
   uint64_t fold_hash() const;
   // Every shard has folded all that the log handed out. As above.
   bool quiet() const;

@@ -1,5 +1,6 @@
-// The frames of subprotocol tidings.v1.json as values, and their JSON (docs/protocol/frames.md). Both directions are here:
-// the server parses client frames and writes server frames, client/cpp does the reverse. Unknown fields are ignored.
+// The frames of subprotocol tidings.v1.json as values, and their JSON (docs/protocol/frames.md). Both
+// directions are here: the server parses client frames and writes server frames, client/cpp does the reverse.
+// Unknown fields are ignored.
 #pragma once
 
 #include <cstdint>
@@ -76,7 +77,8 @@ struct UnknownFrame {
   std::string type;
   std::optional<Request> request;
 };
-using ClientFrame = std::variant<Hello, Ping, Ack, Bye, MessageSend, ConversationCreate, PullFrame, SyncFrame, UnknownFrame>;
+using ClientFrame =
+    std::variant<Hello, Ping, Ack, Bye, MessageSend, ConversationCreate, PullFrame, SyncFrame, UnknownFrame>;
 
 // Why a frame was not taken. Without `closes` it is answered under `request` (dropped if there is none).
 struct FrameProblem {
@@ -86,12 +88,13 @@ struct FrameProblem {
   bool closes = false;  // no JSON object, no string `type`, too deep: the connection ends with the code
 };
 
-// One text message holds one frame object or an array of them. Frames before a bad one are kept. The limits are
-// Limits::json_depth_max and text_bytes_max. Never throws; the message needs no padding.
+// One text message holds one frame object or an array of them. Frames before a bad one are kept. The limits
+// are Limits::json_depth_max and text_bytes_max. Never throws; the message needs no padding.
 struct ClientFrames {
   std::vector<base::Result<ClientFrame, FrameProblem>> frames;
 };
-ClientFrames parse_client_frames(std::string_view message, size_t depth_max = 16, size_t text_bytes_max = 16 * 1024);
+ClientFrames parse_client_frames(std::string_view message, size_t depth_max = 16,
+                                 size_t text_bytes_max = 16 * 1024);
 
 std::string encode(const Hello&);
 std::string encode(const Ping&);
@@ -153,7 +156,8 @@ struct SyncedConversation {
   model::ConversationId conversation;
   model::ConversationKind kind = model::ConversationKind::direct;
   std::string title;
-  model::Cursor head;  // seq and id of the newest event; 0, 0 never happens: every conversation has its creation
+  model::Cursor
+      head;  // seq and id of the newest event; 0, 0 never happens: every conversation has its creation
   model::Ord ord;
   std::vector<model::Mark> marks;
   uint64_t mark_count = 0;
@@ -166,7 +170,8 @@ struct SyncAnswer {
   bool more = false;
   std::optional<model::ConversationId> next;  // with more: `from` of the next sync
 };
-using ServerFrame = std::variant<Welcome, Pong, Ok, ErrorFrame, EventFrame, PageFrame, SyncAnswer, UnknownFrame>;
+using ServerFrame =
+    std::variant<Welcome, Pong, Ok, ErrorFrame, EventFrame, PageFrame, SyncAnswer, UnknownFrame>;
 
 std::string encode(const Welcome&);
 std::string encode(const Pong&);

@@ -1,5 +1,5 @@
-// The Link inside one process: frames are moved from the gateway's executor to the core shard's and back, in batches of one
-// loop turn. Bounded: Limits::link_queue_bytes_max down, the same up.
+// The Link inside one process: frames are moved from the gateway's executor to the core shard's and back, in
+// batches of one loop turn. Bounded: Limits::link_queue_bytes_max down, the same up.
 #pragma once
 
 #include <atomic>
@@ -12,7 +12,8 @@
 
 namespace tidings::embedded {
 
-// One gateway shard and one core shard, linked. Both ends and executors outlive it, or are stopped before it goes.
+// One gateway shard and one core shard, linked. Both ends and executors outlive it, or are stopped before it
+// goes.
 class LocalLink {
  public:
   struct Parts {

@@ -1,0 +1,63 @@
+#include "delivery/registry.h"
+
+#include <algorithm>
+
+#include "wire/frames.h"
+
+namespace tidings::delivery {
+
+void Registry::add_link(uint64_t gateway, ports::LinkToGateway& link) {
+  gateways_.push_back({gateway, &link});
+  people_.emplace_back();
+}
+
+static uint32_t index_of(const auto& gateways, uint64_t id) {
+  for (uint32_t i = 0; i < gateways.size(); ++i) {
+    if (gateways[i].id == id) return i;
+  }
+  return UINT32_MAX;
+}
+
+void Registry::attach(uint64_t gateway, model::UserId user) {
+  const uint32_t index = index_of(gateways_, gateway);
+  if (index == UINT32_MAX) return;
+  auto& where = attached_[user];
+  if (std::find(where.begin(), where.end(), index) == where.end()) where.push_back(index);
+}
+
+void Registry::detach(uint64_t gateway, model::UserId user) {
+  const auto it = attached_.find(user);
+  if (it == attached_.end()) return;
+  std::erase(it->second, index_of(gateways_, gateway));
+  if (it->second.empty()) attached_.erase(it);
+}
+
+void Registry::send(uint64_t gateway, ports::DownFrame frame) {
+  const uint32_t index = index_of(gateways_, gateway);
+  if (index != UINT32_MAX) gateways_[index].link->send(std::move(frame));
+}
+
+void Registry::send_event(const model::Event& event, const std::vector<fold::Member>& members,
+                          const model::ReplyTo& except) {
+  bool anybody = false;
+  for (const auto& member : members) {
+    const auto it = attached_.find(member.user);
+    if (it == attached_.end()) continue;
+    for (const uint32_t index : it->second) people_[index].push_back(member.user);
+    anybody = true;
+  }
+  if (!anybody) return;
+  const std::string bytes = wire::encode_event(event);
+  for (size_t i = 0; i < gateways_.size(); ++i) {
+    if (people_[i].empty()) continue;
+    ports::EventOut out;
+    out.conversation = event.conversation;
+    out.people = std::move(people_[i]);
+    out.except_session = gateways_[i].id == except.gateway && !except.errors_only ? except.session : 0;
+    out.bytes = bytes;
+    gateways_[i].link->send(std::move(out));
+    people_[i].clear();
+  }
+}
+
+}  // namespace tidings::delivery

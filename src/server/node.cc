@@ -1,0 +1,197 @@
+#include "server/node.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/log_line.h"
+#include "delivery/shard.h"
+#include "delivery/store_writer.h"
+#include "engine/embedded/local_link.h"
+#include "wire/record.h"
+
+namespace tidings::server {
+
+namespace {
+
+constexpr auto folded_poll_interval = std::chrono::milliseconds(2);
+
+std::string branch_text(uint64_t tag) {
+  base::Bytes bytes;
+  base::append_key(bytes, tag);
+  return base::to_hex(bytes);
+}
+
+}  // namespace
+
+struct Node::State {
+  Parts parts;
+  model::Lineage lineage;                // of this start
+  model::Position low;                   // where reading begins
+  model::Position end_at_start;          // what was in the log before this start
+  std::vector<model::Lineage> lineages;  // the log executor's
+  bool lineage_seen = false;             // likewise
+  base::Task ready;                      // likewise, until it is given to shard 0
+  std::unique_ptr<delivery::StoreWriter> writer;
+  std::vector<std::unique_ptr<delivery::Shard>> shards;
+  std::vector<std::unique_ptr<gateway::Gateway>> gateways;
+  std::vector<std::unique_ptr<embedded::LocalLink>> links;
+
+  void on_batch(ports::LogBatch batch);
+  void note_lineage(const ports::LogRecord& record);
+  void tell_ready_when_folded(size_t shard);
+  void drain_gateway(size_t index, base::Task done);
+  void flush_shard(size_t index, base::Task done);
+};
+
+Node::Node(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Node::~Node() = default;
+
+base::Result<std::unique_ptr<Node>> Node::make(Parts parts) {
+  auto checkpoints = parts.store.checkpoints();
+  if (!checkpoints) return base::fail(checkpoints.error());
+  auto low = parts.store.low();
+  if (!low) return base::fail(low.error());
+  auto stored_lineage = parts.store.lineage();
+  if (!stored_lineage) return base::fail(stored_lineage.error());
+
+  auto state = std::make_unique<State>(State{.parts = std::move(parts)});
+  State& s = *state;
+  s.low = *low;
+  if (*stored_lineage) {
+    auto lineages = wire::decode_lineages(**stored_lineage);
+    if (!lineages) return base::fail(lineages.error());
+    s.lineages = std::move(*lineages);
+  }
+  s.lineage = {s.parts.random.u64(), s.parts.log.end(), s.parts.log.time(), model::Lineage::Reason::start};
+
+  const size_t count = s.parts.shards.size();
+  s.writer = std::make_unique<delivery::StoreWriter>(
+      delivery::StoreWriter::Parts{s.parts.store_executor, s.parts.store, s.parts.clock, s.parts.limits,
+                                   s.parts.metrics, count, s.low, s.parts.fatal});
+  for (size_t i = 0; i < count; ++i) {
+    s.shards.push_back(std::make_unique<delivery::Shard>(
+        delivery::Shard::Parts{i, count, *s.parts.shards[i], s.parts.readers, s.parts.log, s.parts.store,
+                               *s.writer, s.parts.limits, s.parts.metrics, s.lineage.tag, s.parts.fatal}));
+    std::vector<ports::Checkpoint> mine;
+    std::copy_if(checkpoints->begin(), checkpoints->end(), std::back_inserter(mine),
+                 [&](const auto& c) { return c.partition.value % count == i; });
+    s.shards.back()->start(mine);
+  }
+  for (size_t i = 0; i < count; ++i) {
+    s.gateways.push_back(std::make_unique<gateway::Gateway>(
+        gateway::Gateway::Parts{*s.parts.shards[i], s.parts.clock, s.parts.random, s.parts.accounts,
+                                s.parts.limits, s.parts.metrics, branch_text(s.lineage.tag)}));
+    std::vector<ports::LinkToCore*> to_core;
+    for (size_t core = 0; core < count; ++core) {
+      s.links.push_back(std::make_unique<embedded::LocalLink>(
+          embedded::LocalLink::Parts{*s.parts.shards[i], *s.gateways[i], s.gateways[i]->id(),
+                                     *s.parts.shards[core], *s.shards[core], core, s.parts.limits}));
+      to_core.push_back(&s.links.back()->to_core());
+    }
+    s.gateways[i]->set_links(std::move(to_core));
+  }
+  return std::unique_ptr<Node>(new Node(std::move(state)));
+}
+
+void Node::start(base::Task ready) {
+  State& s = *state_;
+  s.ready = std::move(ready);
+  s.end_at_start = s.parts.log.end();
+  for (auto& link : s.links) link->open();
+  if (const auto refused = s.parts.log.append({{model::stream_partition, wire::encode_record(s.lineage)}})) {
+    return s.parts.fatal("the log refuses this start's lineage: " +
+                         std::string(wire::row(*refused).sentence));
+  }
+  s.parts.log.read(s.low, [&s](ports::LogBatch batch) { s.on_batch(std::move(batch)); });
+}
+
+// On the log's executor: hands every shard its records, and the end to all of them.
+void Node::State::on_batch(ports::LogBatch batch) {
+  const size_t count = shards.size();
+  std::vector<std::vector<ports::LogRecord>> split(count);
+  for (auto& record : batch.records) {
+    if (record.partition == model::stream_partition) {
+      note_lineage(record);
+      for (auto& part : split) part.push_back(record);
+    } else {
+      split[record.partition.value % count].push_back(std::move(record));
+    }
+  }
+  for (size_t i = 0; i < count; ++i) {
+    parts.shards[i]->post([shard = shards[i].get(), records = std::move(split[i]),
+                           end = batch.end]() mutable { shard->on_records(std::move(records), end); });
+  }
+  if (ready && lineage_seen && batch.end >= end_at_start) {
+    parts.shards[0]->post([this] { tell_ready_when_folded(0); });
+    lineage_seen = false;
+  }
+}
+
+void Node::State::note_lineage(const ports::LogRecord& record) {
+  const auto decoded = wire::decode_record(record.payload);
+  const auto* found = decoded ? std::get_if<model::Lineage>(&*decoded) : nullptr;
+  if (!found) return;  // the shards refuse what they cannot read
+  if (found->tag == lineage.tag) lineage_seen = true;
+  const bool known =
+      std::any_of(lineages.begin(), lineages.end(), [&](const auto& l) { return l.tag == found->tag; });
+  if (known) return;
+  lineages.push_back(*found);
+  // Before any shard can report a low above this record, so the list is never behind the low.
+  ports::StoreBatch rows;
+  rows.lineage = wire::encode_lineages(lineages);
+  writer->submit(0, std::move(rows), {}, *parts.shards[0], [] {});
+}
+
+void Node::State::tell_ready_when_folded(size_t index) {
+  if (index == shards.size()) {
+    parts.shards[0]->post(std::move(ready));
+    return;
+  }
+  if (shards[index]->folded_below() < end_at_start) {
+    parts.shards[index]->after(folded_poll_interval, [this, index] { tell_ready_when_folded(index); });
+    return;
+  }
+  const size_t next = index + 1;
+  parts.shards[next % shards.size()]->post([this, next] { tell_ready_when_folded(next); });
+}
+
+gateway::Gateway& Node::gateway(size_t shard) {
+  return *state_->gateways[shard];
+}
+
+// One after another: it happens once, and nobody waits long.
+void Node::State::drain_gateway(size_t index, base::Task done) {
+  if (index == gateways.size()) return flush_shard(0, std::move(done));
+  parts.shards[index]->post([this, index, done = std::move(done)]() mutable {
+    gateways[index]->drain(
+        [this, index, done = std::move(done)]() mutable { drain_gateway(index + 1, std::move(done)); });
+  });
+}
+
+void Node::State::flush_shard(size_t index, base::Task done) {
+  if (index == shards.size()) return writer->sync(*parts.shards[0], std::move(done));
+  parts.shards[index]->post([this, index, done = std::move(done)]() mutable {
+    shards[index]->flush(
+        [this, index, done = std::move(done)]() mutable { flush_shard(index + 1, std::move(done)); });
+  });
+}
+
+void Node::drain(base::Task done) {
+  state_->drain_gateway(0, std::move(done));
+}
+
+uint64_t Node::fold_hash() const {
+  uint64_t sum = 0;
+  for (uint16_t p = 0; p < model::partition_count; ++p) {
+    sum += state_->shards[p % state_->shards.size()]->partition_hash({p});
+  }
+  return sum;
+}
+
+bool Node::quiet() const {
+  const model::Position end = state_->parts.log.end();
+  return std::all_of(state_->shards.begin(), state_->shards.end(),
+                     [end](const auto& shard) { return shard->folded_below() >= end; });
+}
+
+}  // namespace tidings::server
