@@ -45,7 +45,7 @@ class Disk {
   virtual base::Result<std::unique_ptr<File>> open(const std::string& path, Open how) = 0;
   // Names in the directory, sorted, without "." and ".."; empty if it does not exist.
   virtual base::Result<std::vector<std::string>> list(const std::string& directory) = 0;
-  // Creates it and its parents; ok if it exists.
+  // Creates it and its parents; ok if it exists. What it created survives power loss.
   virtual base::Status make_directory(const std::string& directory) = 0;
   // Creations, renames and removals in it survive power loss once it returned ok.
   virtual base::Status sync_directory(const std::string& directory) = 0;

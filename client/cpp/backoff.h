@@ -1,0 +1,18 @@
+// How long to wait before trying again: `first` × 2^k up to `cap`, of which a random part is taken ("full jitter"), so
+// that clients that were cut together do not come back together.
+#pragma once
+
+#include <algorithm>
+
+#include "base/time.h"
+#include "ports/random.h"
+
+namespace tidings::client {
+
+inline base::nanoseconds full_jitter(ports::Random& random, base::nanoseconds first, base::nanoseconds cap,
+                                     int tries_before) {
+  const base::nanoseconds whole = std::min(cap, first * (int64_t{1} << std::clamp(tries_before, 0, 20)));
+  return base::nanoseconds(static_cast<int64_t>(random.below(static_cast<uint64_t>(whole.count()) + 1)));
+}
+
+}  // namespace tidings::client
