@@ -2,9 +2,7 @@
 // batches of one loop turn. Bounded: Limits::link_queue_bytes_max down, the same up.
 #pragma once
 
-#include <atomic>
 #include <memory>
-#include <vector>
 
 #include "base/executor.h"
 #include "base/limits.h"
@@ -13,7 +11,10 @@
 namespace tidings::embedded {
 
 // One gateway shard and one core shard, linked. Both ends and executors outlive it, or are stopped before it
-// goes.
+// goes; what is under way when it goes is dropped.
+//
+// Beyond the bound Up refuses. Down drops frames until its next turn; the number of the lost batch is
+// skipped, so that `previous` of the next one shows the gap, and if no frame follows an empty batch shows it.
 class LocalLink {
  public:
   struct Parts {
@@ -36,8 +37,9 @@ class LocalLink {
  private:
   class Down;
   class Up;
-  std::unique_ptr<Up> up_;
-  std::unique_ptr<Down> down_;
+  // Shared with the tasks under way, which may outlive the link.
+  std::shared_ptr<Up> up_;
+  std::shared_ptr<Down> down_;
 };
 
 }  // namespace tidings::embedded
