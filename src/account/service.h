@@ -8,9 +8,9 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "account/password.h"
 #include "base/executor.h"
 #include "base/limits.h"
 #include "ports/accounts.h"
@@ -40,13 +40,7 @@ struct IssuedToken {
 template <class T>
 using Callback = base::UniqueFunction<void(wire::Answer<T>)>;
 
-// How costly a password's hash is (libsodium's opslimit and memlimit in bytes). Tests and the simulator take
-// the lowest.
-struct HashCost {
-  uint64_t operations = 2;
-  size_t memory_bytes = 19u << 20;
-};
-
+// Destroyed on its home, or after its executors stopped; callbacks that wait then are dropped.
 class Service {
  public:
   struct Parts {
@@ -69,8 +63,9 @@ class Service {
   // over 100 characters or not UTF-8), exists, busy (too many hashes wait).
   void register_account(std::string handle, std::string password, std::string display_name,
                         base::Executor& on, Callback<Profile> done);
-  // A new device each time. unauthenticated for a wrong password and for an unknown handle alike, after equal
-  // work.
+  // A new device each time; beyond Limits::devices_max the person's oldest one is logged out. unauthenticated
+  // for a wrong password and for an unknown handle alike, after equal work; bad_request (device name over 100
+  // characters or not UTF-8), busy.
   void log_in(std::string handle, std::string password, std::string device_name, base::Executor& on,
               Callback<IssuedToken> done);
   // Ends the device: the token is dead at once, on_revoked is told. unauthenticated if it was not alive.
@@ -78,6 +73,7 @@ class Service {
   // unauthenticated (unknown) or token_expired.
   void authenticate(std::string token, base::Executor& on, Callback<Identity> done);
 
+  // Both: busy beyond Limits::queries_in_flight_max.
   void find_by_handle(std::string handle, base::Executor& on, Callback<std::optional<Profile>> done);
   void find_by_ids(std::vector<model::UserId> users, base::Executor& on, Callback<std::vector<Profile>> done);
 

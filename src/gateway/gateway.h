@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "account/service.h"
@@ -31,6 +32,17 @@ struct SendAnswer {
   bool duplicate = false;
 };
 
+// A device said a good hello at a gateway. Of two sessions of one device the later hello stays, at whichever
+// gateways of the process they are; the order is total, so that never both go.
+struct DeviceHello {
+  model::DeviceId device;
+  base::MonotonicTime time{};
+  uint64_t gateway = 0, session = 0;
+  friend auto operator<=>(const DeviceHello& a, const DeviceHello& b) {
+    return std::tie(a.time, a.gateway, a.session) <=> std::tie(b.time, b.gateway, b.session);
+  }
+};
+
 class Gateway : public ports::GatewayShard {
  public:
   struct Parts {
@@ -41,6 +53,9 @@ class Gateway : public ports::GatewayShard {
     const base::Limits& limits;
     base::Registry& metrics;
     std::string branch;  // newest lineage tag, in hex: `welcome.branch`
+    // Told of every good hello here; the wiring posts it to on_device_hello() of the process's other
+    // gateways. May be empty if there are none.
+    std::function<void(const DeviceHello&)> announce = {};
   };
   explicit Gateway(Parts parts);
   ~Gateway() override;
@@ -56,6 +71,10 @@ class Gateway : public ports::GatewayShard {
   // Sends every session `draining` and lets it end; `done` once none is left or after 2 s. New ones are
   // closed at once.
   void drain(base::Task done);
+
+  // Another gateway of this process announced it: an older session of that device here ends `replaced`; a
+  // newer one is announced back, which ends the other.
+  void on_device_hello(const DeviceHello& hello);
 
   void on_down(size_t core_shard, ports::DownBatch batch) override;
 

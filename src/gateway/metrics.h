@@ -1,0 +1,37 @@
+// What a gateway counts. The gateways of a process share the counters.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "base/metrics.h"
+#include "wire/codes.h"
+
+namespace tidings::gateway {
+
+struct Metrics {
+  explicit Metrics(base::Registry& registry)
+      : sessions(registry.gauge("tidings_gateway_sessions")),
+        under_way(registry.gauge("tidings_gateway_requests_under_way")),
+        frames_in(registry.counter("tidings_gateway_frames_in_total")),
+        frames_out(registry.counter("tidings_gateway_frames_out_total")),
+        link_gaps(registry.counter("tidings_gateway_link_gaps_total")) {
+    for (const auto& row : wire::codes) {
+      refused_[static_cast<size_t>(row.code)] =
+          &registry.counter("tidings_gateway_refused_total{code=\"" + std::string(row.name) + "\"}");
+    }
+  }
+  // Requests answered with this code, and connections ended with it.
+  base::Counter& refused(wire::Code code) { return *refused_[static_cast<size_t>(code)]; }
+
+  base::Gauge& sessions;
+  base::Gauge& under_way;
+  base::Counter& frames_in;
+  base::Counter& frames_out;
+  base::Counter& link_gaps;
+
+ private:
+  std::array<base::Counter*, wire::codes.size()> refused_{};
+};
+
+}  // namespace tidings::gateway

@@ -1,0 +1,58 @@
+#include "gateway/people.h"
+
+#include <algorithm>
+
+namespace tidings::gateway {
+
+bool People::enter(model::UserId user, Session& session) {
+  const auto known = people_.find(user);
+  if (known != people_.end()) {
+    known->second.push_back(&session);
+    return true;
+  }
+  for (size_t shard = 0; shard < links_.count(); ++shard) {
+    if (!links_.send(shard, ports::Attach{user})) return detach(user, shard), false;
+    if (const auto owed = owed_.find(shard); owed != owed_.end()) owed->second.erase(user);
+  }
+  people_[user].push_back(&session);
+  return true;
+}
+
+void People::leave(model::UserId user, Session& session) {
+  const auto known = people_.find(user);
+  if (known == people_.end()) return;
+  std::erase(known->second, &session);
+  if (!known->second.empty()) return;
+  people_.erase(known);
+  detach(user, links_.count());
+}
+
+void People::detach(model::UserId user, size_t shards) {
+  for (size_t shard = 0; shard < shards; ++shard) {
+    if (!links_.send(shard, ports::Detach{user})) owed_[shard].insert(user);
+  }
+}
+
+std::vector<Session*> People::sessions_of(model::UserId user) const {
+  const auto known = people_.find(user);
+  return known == people_.end() ? std::vector<Session*>() : known->second;
+}
+
+Session* People::with_device(model::DeviceId device) const {
+  const auto known = devices_.find(device);
+  return known == devices_.end() ? nullptr : known->second;
+}
+
+void People::leave_device(model::DeviceId device, const Session& session) {
+  const auto known = devices_.find(device);
+  if (known != devices_.end() && known->second == &session) devices_.erase(known);
+}
+
+void People::settle() {
+  for (auto& [shard, users] : owed_) {
+    while (!users.empty() && links_.send(shard, ports::Detach{*users.begin()})) users.erase(users.begin());
+  }
+  std::erase_if(owed_, [](const auto& owed) { return owed.second.empty(); });
+}
+
+}  // namespace tidings::gateway

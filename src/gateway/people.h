@@ -1,0 +1,46 @@
+// Who is connected at this gateway: the sessions of each person, told to every core shard, and the one of
+// each device.
+#pragma once
+
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "gateway/gateway.h"
+#include "gateway/links.h"
+
+namespace tidings::gateway {
+
+class Session;
+
+class People {
+ public:
+  explicit People(Links& links) : links_(links) {}
+
+  // The person has this session from now on; with the first one every core shard is told before anything else
+  // is sent. False: a link is full, nothing changed.
+  [[nodiscard]] bool enter(model::UserId user, Session& session);
+  void leave(model::UserId user, Session& session);
+  // Copied, because telling a session may end it.
+  std::vector<Session*> sessions_of(model::UserId user) const;
+
+  // The session of a device that is welcomed here, or nullptr.
+  Session* with_device(model::DeviceId device) const;
+  void set_device(model::DeviceId device, Session& session) { devices_[device] = &session; }
+  // Forgets it, unless another session has the device by now.
+  void leave_device(model::DeviceId device, const Session& session);
+
+  // Tells the shards what their full links did not take. Until then they send events for people who are not
+  // here, which costs work and nothing else.
+  void settle();
+
+ private:
+  void detach(model::UserId user, size_t shards);
+
+  Links& links_;
+  std::unordered_map<model::UserId, std::vector<Session*>> people_;
+  std::unordered_map<model::DeviceId, Session*> devices_;
+  std::unordered_map<size_t, std::unordered_set<model::UserId>> owed_;  // Detach frames, by shard
+};
+
+}  // namespace tidings::gateway

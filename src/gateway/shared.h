@@ -1,0 +1,55 @@
+// What the sessions and REST calls of one gateway use together.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "gateway/links.h"
+#include "gateway/metrics.h"
+#include "gateway/pending.h"
+#include "gateway/people.h"
+
+namespace tidings::gateway {
+
+struct Shared {
+  explicit Shared(Gateway::Parts p);
+
+  Gateway::Parts parts;
+  uint64_t gateway = 0;  // ReplyTo::gateway
+  Metrics metrics;
+  Links links;
+  People people;
+  Pending pending;
+  std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions;
+  uint64_t last_session = 0;
+  base::MonotonicTime last_tick;
+  bool draining = false;
+  base::Task drained;  // while draining: run once when the last session is gone
+  // What is posted may run after the gateway is gone; it holds this weakly and looks sessions up by number.
+  std::shared_ptr<Shared*> alive = std::make_shared<Shared*>(this);
+
+  base::MonotonicTime now() const { return parts.clock.monotonic(); }
+  Session* session(uint64_t number);
+  // Its transport has ended.
+  void forget(uint64_t number);
+  void finish_drain();
+  // The loop did not turn for so long that what it reads now may have been sent long ago (protocol.md §4).
+  bool stood_still() const;
+  // Ends every session. They reconnect.
+  void end_all(const std::string& detail);
+
+  // When a command handed over now is too late.
+  base::WallTime until() const;
+  model::ReplyTo reply_to(uint64_t session, uint64_t request) const;
+  // The direct conversation of `user` and `other`, as a command.
+  model::Command create_command(const account::Identity& who, model::UserId other,
+                                const model::ClientId& client_id, base::WallTime until,
+                                model::ReplyTo reply_to) const;
+  // Commands of one conversation, together. False: the link is full.
+  [[nodiscard]] bool hand_over(std::vector<model::Command> commands);
+  // Whether there is such a person; `done` not inside the call, and not once the gateway is gone.
+  void find_person(model::UserId user, base::UniqueFunction<void(wire::Answer<bool>)> done);
+};
+
+}  // namespace tidings::gateway
