@@ -25,12 +25,12 @@ find_library(XXHASH xxhash REQUIRED)
 find_library(ISAL isal REQUIRED)
 include(GoogleTest)
 
-# tidings_folder(NAME DEPS folder… LIBS library…)
+# tidings_folder(NAME DEPS folder… LIBS library… TEST_LINK library…)
 # One static library tidings_NAME of the folder's *.cc, and one test program NAME_test of its *_test.cc. The library exists
 # a second time as tidings_NAME_bugs, in which TIDINGS_SEED_BUG(n) may be switched on at run time; it is built only when a
 # test program of test/sim asks for it (reliability.md, "Who tests the tester").
 function(tidings_folder name)
-  cmake_parse_arguments(arg "" "" "DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(arg "" "" "DEPS;LIBS;TEST_LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -55,7 +55,7 @@ function(tidings_folder name)
     endif()
   endforeach()
   if(tests)
-    tidings_test(${name}_test SOURCES ${tests} LINK tidings_${name})
+    tidings_test(${name}_test SOURCES ${tests} LINK tidings_${name} ${arg_TEST_LINK})
   endif()
 endfunction()
 

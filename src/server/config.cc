@@ -1,0 +1,238 @@
+#include "server/config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <functional>
+#include <numeric>
+#include <sstream>
+
+#include <toml++/toml.h>
+
+namespace tidings::server {
+
+namespace {
+
+struct Setting {
+  ConfigKey key;
+  std::function<base::Status(Config&, const std::string&)> set;
+};
+
+base::Result<uint64_t> parse_count(const std::string& text) {
+  uint64_t n = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) {
+    return base::failure("\"" + text + "\" is not a whole number");
+  }
+  return n;
+}
+
+// "64MiB": a number and a unit; a size without a unit is refused, because nobody knows what it means.
+base::Result<uint64_t> parse_bytes(const std::string& text) {
+  static constexpr std::pair<const char*, unsigned> units[] = {
+      {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"B", 0}};
+  for (const auto& [unit, shift] : units) {
+    if (!text.ends_with(unit)) continue;
+    const auto n = parse_count(text.substr(0, text.size() - std::string_view(unit).size()));
+    if (n && *n <= UINT64_MAX >> shift) return *n << shift;
+  }
+  return base::failure("\"" + text + "\" is not a size; write for example 16KiB or 64MiB");
+}
+
+base::Result<base::nanoseconds> parse_duration(const std::string& text) {
+  static constexpr std::pair<const char*, int64_t> units[] = {{"ms", 1'000'000}, {"s", 1'000'000'000}};
+  for (const auto& [unit, scale] : units) {
+    if (!text.ends_with(unit)) continue;
+    const auto n = parse_count(text.substr(0, text.size() - std::string_view(unit).size()));
+    if (n && *n <= 1'000'000'000) return base::nanoseconds(static_cast<int64_t>(*n) * scale);
+  }
+  return base::failure("\"" + text + "\" is not a duration; write for example 200ms or 10s");
+}
+
+Setting bytes_limit(std::string name, std::string value, std::string about, size_t base::Limits::* limit,
+                    uint64_t least) {
+  return {{std::move(name), std::move(value), std::move(about)},
+          [limit, least](Config& c, const std::string& text) -> base::Status {
+            const auto n = parse_bytes(text);
+            if (!n) return base::fail(n.error());
+            if (*n < least) return base::failure("it must be at least " + std::to_string(least) + "B");
+            c.limits.*limit = *n;
+            return {};
+          }};
+}
+Setting count_limit(std::string name, std::string value, std::string about, size_t base::Limits::* limit) {
+  return {{std::move(name), std::move(value), std::move(about)},
+          [limit](Config& c, const std::string& text) -> base::Status {
+            const auto n = parse_count(text);
+            if (!n) return base::fail(n.error());
+            if (*n == 0) return base::failure("it must be at least 1");
+            c.limits.*limit = *n;
+            return {};
+          }};
+}
+Setting time_limit(std::string name, std::string value, std::string about,
+                   base::nanoseconds base::Limits::* limit) {
+  return {{std::move(name), std::move(value), std::move(about)},
+          [limit](Config& c, const std::string& text) -> base::Status {
+            const auto n = parse_duration(text);
+            if (!n) return base::fail(n.error());
+            c.limits.*limit = *n;
+            return {};
+          }};
+}
+
+const std::vector<Setting>& settings() {
+  using base::Limits;
+  static const std::vector<Setting> all{
+      {{"server.listen", "127.0.0.1:65100",
+        "address and port for WebSocket and REST; port 0 lets the system choose"},
+       [](Config& c, const std::string& text) -> base::Status {
+         const auto at = parse_listen(text);
+         if (!at) return base::fail(at.error());
+         std::tie(c.host, c.port) = *at;
+         return {};
+       }},
+      {{"server.shards", "0", "reactor threads; 0 is one per core"},
+       [](Config& c, const std::string& text) -> base::Status {
+         const auto n = parse_count(text);
+         if (!n) return base::fail(n.error());
+         if (*n > 256) return base::failure("it must be at most 256");
+         c.shards = static_cast<int>(*n);
+         return {};
+       }},
+      {{"storage.path", "./tidings-data", "directory of everything that is kept; made if it does not exist"},
+       [](Config& c, const std::string& text) -> base::Status {
+         if (text.empty()) return base::failure("it must name a directory");
+         c.data = text;
+         return {};
+       }},
+      {{"storage.segment_bytes", "64MiB", "size of one file of the log; counts for new ones"},
+       [](Config& c, const std::string& text) -> base::Status {
+         const auto n = parse_bytes(text);
+         if (!n) return base::fail(n.error());
+         if (*n < 16u << 20 || *n > 4ull << 30) return base::failure("it must lie between 16MiB and 4GiB");
+         c.segment_bytes = *n;
+         return {};
+       }},
+      bytes_limit("limits.text", "16KiB", "longest text of a message, in UTF-8", &Limits::text_bytes_max, 1),
+      count_limit("limits.connections", "16000", "open connections of the process", &Limits::connections_max),
+      count_limit("limits.sends_in_flight", "32", "unanswered requests of one session",
+                  &Limits::sends_in_flight_max),
+      bytes_limit("limits.outbox", "256KiB", "unsent bytes of a session before it is closed as a slow reader",
+                  &Limits::outbox_bytes_max, 64 * 1024),
+      bytes_limit("limits.log_queue", "64MiB", "records that wait to be written before senders hear busy",
+                  &Limits::log_queue_bytes_max, 1 << 20),
+      count_limit("limits.states", "200000", "conversations in memory per shard before new ones hear busy",
+                  &Limits::states_max),
+      time_limit("limits.hello_timeout", "10s", "from the WebSocket upgrade to the hello",
+                 &Limits::hello_timeout),
+      time_limit("limits.silence_timeout", "70s", "a session that says nothing for so long is closed",
+                 &Limits::silence_timeout),
+  };
+  return all;
+}
+
+size_t distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t change = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, change}));
+    }
+  }
+  return row.back();
+}
+
+base::Status set(Config& config, const std::string& source, const std::string& key,
+                 const std::string& value) {
+  for (const auto& setting : settings()) {
+    if (setting.key.name != key) continue;
+    const auto status = setting.set(config, value);
+    if (!status) return base::failure(source + ": " + key + ": " + status.error().sentence);
+    return {};
+  }
+  const auto nearest = std::min_element(
+      settings().begin(), settings().end(),
+      [&](const auto& a, const auto& b) { return distance(a.key.name, key) < distance(b.key.name, key); });
+  std::string sentence = source + ": there is no setting \"" + key + "\"";
+  if (distance(nearest->key.name, key) <= std::max<size_t>(3, key.size() / 3)) {
+    sentence += "; did you mean \"" + nearest->key.name + "\"?";
+  }
+  return base::failure(sentence);
+}
+
+base::Status set_table(Config& config, const std::string& source, const std::string& prefix,
+                       const toml::table& table) {
+  for (const auto& [key, node] : table) {
+    const std::string name = prefix + std::string(key.str());
+    if (const auto* inner = node.as_table()) {
+      if (const auto status = set_table(config, source, name + ".", *inner); !status) return status;
+      continue;
+    }
+    std::string value;
+    if (const auto text = node.value_exact<std::string>()) {
+      value = *text;
+    } else if (const auto number = node.value_exact<int64_t>()) {
+      value = std::to_string(*number);
+    } else {
+      return base::failure(source + ": " + name + " must be text or a whole number");
+    }
+    if (const auto status = set(config, source, name, value); !status) return status;
+  }
+  return {};
+}
+
+base::Status set_file(Config& config, const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return base::failure("the configuration file " + path + " cannot be read");
+  std::stringstream text;
+  text << file.rdbuf();
+  try {
+    return set_table(config, path, "", toml::parse(text.str(), path));
+  } catch (const toml::parse_error& error) {
+    return base::failure(path + ", line " + std::to_string(error.source().begin.line) + ": " +
+                         std::string(error.description()));
+  }
+}
+
+}  // namespace
+
+std::vector<ConfigKey> config_keys() {
+  std::vector<ConfigKey> keys;
+  for (const auto& setting : settings()) keys.push_back(setting.key);
+  return keys;
+}
+
+base::Result<Config> read_config(const ConfigSources& sources) {
+  Config config;
+  if (!sources.toml_path.empty()) {
+    if (const auto status = set_file(config, sources.toml_path); !status) return base::fail(status.error());
+  }
+  for (const auto& [name, value] : sources.environment) {
+    const auto split = name.find("__");
+    if (!name.starts_with("TIDINGS_") || split == std::string::npos) continue;
+    std::string key = name.substr(8, split - 8) + "." + name.substr(split + 2);
+    std::transform(key.begin(), key.end(), key.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (const auto status = set(config, name, key, value); !status) return base::fail(status.error());
+  }
+  for (const auto& [key, value] : sources.flags) {
+    if (const auto status = set(config, "flag", key, value); !status) return base::fail(status.error());
+  }
+  return config;
+}
+
+base::Result<std::pair<std::string, uint16_t>> parse_listen(const std::string& text) {
+  const auto colon = text.rfind(':');
+  const auto port = colon == std::string::npos ? base::Result<uint64_t>(base::failure(""))
+                                               : parse_count(text.substr(colon + 1));
+  if (!port || *port > 65535)
+    return base::failure("\"" + text + "\" is not HOST:PORT, for example 127.0.0.1:65100");
+  std::string host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return std::pair(host.empty() ? "0.0.0.0" : host, static_cast<uint16_t>(*port));
+}
+
+}  // namespace tidings::server

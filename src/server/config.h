@@ -1,0 +1,42 @@
+// The configuration of `tidings serve`. None is needed. A TOML file gives way to the environment, the environment to flags;
+// an unknown key is an error that says what was perhaps meant. docs/configuration.md lists the keys; a test keeps it true.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/result.h"
+
+namespace tidings::server {
+
+struct Config {
+  std::string host = "127.0.0.1";
+  uint16_t port = 65100;
+  int shards = 0;  // 0: one per core
+  std::string data = "./tidings-data";
+  uint64_t segment_bytes = 64ull << 20;
+  base::Limits limits;
+};
+
+// One key, as documentation tells it.
+struct ConfigKey {
+  std::string name;  // "server.listen"; in the environment TIDINGS_SERVER__LISTEN
+  std::string value; // the default, as one would write it
+  std::string about;
+};
+std::vector<ConfigKey> config_keys();
+
+// Where settings come from, weakest first. Errors name the source, the key and, if it is near one, the key meant.
+struct ConfigSources {
+  std::string toml_path;                           // "" for none
+  std::map<std::string, std::string> environment;  // whole environment; keys have the form TIDINGS_A__B
+  std::vector<std::pair<std::string, std::string>> flags;  // key name → value
+};
+base::Result<Config> read_config(const ConfigSources& sources);
+
+// "127.0.0.1:65100" or ":65100" (all addresses of IPv4); port 0 lets the system choose.
+base::Result<std::pair<std::string, uint16_t>> parse_listen(const std::string& text);
+
+}  // namespace tidings::server

@@ -1,0 +1,84 @@
+#include "server/config.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+namespace tidings::server {
+namespace {
+
+struct TempFile {
+  std::string path;
+  explicit TempFile(const std::string& text) {
+    char name[] = "/tmp/tidings-config-XXXXXX";
+    close(mkstemp(name));
+    path = name;
+    std::ofstream(path) << text;
+  }
+  ~TempFile() { std::filesystem::remove(path); }
+};
+
+TEST(Config, NothingIsNeeded) {
+  const auto config = read_config({});
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->port, 65100);
+  EXPECT_EQ(config->data, "./tidings-data");
+}
+
+TEST(Config, FileGivesWayToEnvironmentAndEnvironmentToFlags) {
+  const TempFile file(
+      "[server]\nlisten = \"127.0.0.1:1\"\n[storage]\npath = \"/a\"\n[limits]\ntext = \"1KiB\"\n");
+  ConfigSources sources{
+      file.path, {{"TIDINGS_SERVER__LISTEN", "127.0.0.1:2"}, {"TIDINGS_STORAGE__PATH", "/b"}}, {}};
+  sources.flags = {{"server.listen", "127.0.0.1:3"}};
+  const auto config = read_config(sources);
+  ASSERT_TRUE(config) << config.error().sentence;
+  EXPECT_EQ(config->port, 3);
+  EXPECT_EQ(config->data, "/b");
+  EXPECT_EQ(config->limits.text_bytes_max, 1024u);
+}
+
+TEST(Config, AnUnknownKeyIsAnErrorWithTheKeyThatWasPerhapsMeant) {
+  const TempFile file("[server]\nlistn = \":1\"\n");
+  const auto config = read_config({file.path, {}, {}});
+  ASSERT_FALSE(config);
+  EXPECT_NE(config.error().sentence.find("did you mean \"server.listen\"?"), std::string::npos)
+      << config.error().sentence;
+  const auto from_environment = read_config({"", {{"TIDINGS_STORAGE__PAHT", "/x"}}, {}});
+  ASSERT_FALSE(from_environment);
+  EXPECT_NE(from_environment.error().sentence.find("did you mean \"storage.path\"?"), std::string::npos);
+}
+
+TEST(Config, OtherVariablesOfTheEnvironmentAreNoSettings) {
+  EXPECT_TRUE(read_config({"", {{"TIDINGS_PASSWORD", "x"}, {"PATH", "/bin"}}, {}}));
+}
+
+TEST(Config, BadValuesAreRefusedWithTheReason) {
+  for (const auto& [key, value] :
+       std::vector<std::pair<std::string, std::string>>{{"server.listen", "nowhere"},
+                                                        {"server.listen", "a:70000"},
+                                                        {"server.shards", "-1"},
+                                                        {"limits.text", "16"},
+                                                        {"limits.text", "99999999999GiB"},
+                                                        {"limits.hello_timeout", "10"},
+                                                        {"limits.states", "0"}}) {
+    const auto config = read_config({"", {}, {{key, value}}});
+    ASSERT_FALSE(config) << key << " = " << value;
+    EXPECT_NE(config.error().sentence.find(key), std::string::npos);
+  }
+  const TempFile broken("[server\n");
+  const auto config = read_config({broken.path, {}, {}});
+  ASSERT_FALSE(config);
+  EXPECT_NE(config.error().sentence.find("line 1"), std::string::npos) << config.error().sentence;
+}
+
+TEST(Config, EveryKeyTakesItsDefault) {
+  for (const auto& key : config_keys()) {
+    EXPECT_TRUE(read_config({"", {}, {{key.name, key.value}}})) << key.name;
+  }
+}
+
+}  // namespace
+}  // namespace tidings::server
