@@ -14,6 +14,9 @@ class io_context;
 
 namespace tidings::net {
 
+class BufferPool;
+class Poller;
+
 class Reactor : public base::Executor {
  public:
   explicit Reactor(std::string name);
@@ -32,6 +35,8 @@ class Reactor : public base::Executor {
 
   // For net/ only.
   boost::asio::io_context& context();
+  Poller& poller();
+  BufferPool& buffers();
   // One receive buffer for all sockets of this thread (64 KiB + one frame header); valid until the next read.
   char* receive_buffer();
   size_t receive_buffer_bytes() const;

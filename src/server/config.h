@@ -1,5 +1,6 @@
-// The configuration of `tidings serve`. None is needed. A TOML file gives way to the environment, the environment to flags;
-// an unknown key is an error that says what was perhaps meant. docs/configuration.md lists the keys; a test keeps it true.
+// The configuration of `tidings serve`. None is needed. A TOML file gives way to the environment, the
+// environment to flags; an unknown key is an error that says what was perhaps meant. docs/configuration.md
+// lists the keys; a test keeps it true.
 #pragma once
 
 #include <map>
@@ -22,13 +23,14 @@ struct Config {
 
 // One key, as documentation tells it.
 struct ConfigKey {
-  std::string name;  // "server.listen"; in the environment TIDINGS_SERVER__LISTEN
-  std::string value; // the default, as one would write it
+  std::string name;   // "server.listen"; in the environment TIDINGS_SERVER__LISTEN
+  std::string value;  // the default, as one would write it
   std::string about;
 };
 std::vector<ConfigKey> config_keys();
 
-// Where settings come from, weakest first. Errors name the source, the key and, if it is near one, the key meant.
+// Where settings come from, weakest first. Errors name the source, the key and, if it is near one, the key
+// meant.
 struct ConfigSources {
   std::string toml_path;                           // "" for none
   std::map<std::string, std::string> environment;  // whole environment; keys have the form TIDINGS_A__B

@@ -78,9 +78,17 @@ base::Result<std::unique_ptr<Node>> Node::make(Parts parts) {
     s.shards.back()->start(mine);
   }
   for (size_t i = 0; i < count; ++i) {
+    // Two sessions of one device may be at two gateways: each good hello is told to the others.
+    const auto announce = [&s, i](const gateway::DeviceHello& hello) {
+      for (size_t other = 0; other < s.gateways.size(); ++other) {
+        if (other == i) continue;
+        s.parts.shards[other]->post(
+            [gateway = s.gateways[other].get(), hello] { gateway->on_device_hello(hello); });
+      }
+    };
     s.gateways.push_back(std::make_unique<gateway::Gateway>(
         gateway::Gateway::Parts{*s.parts.shards[i], s.parts.clock, s.parts.random, s.parts.accounts,
-                                s.parts.limits, s.parts.metrics, branch_text(s.lineage.tag)}));
+                                s.parts.limits, s.parts.metrics, branch_text(s.lineage.tag), announce}));
     std::vector<ports::LinkToCore*> to_core;
     for (size_t core = 0; core < count; ++core) {
       s.links.push_back(std::make_unique<embedded::LocalLink>(

@@ -28,6 +28,7 @@ namespace {
 constexpr int reader_threads = 2;   // reads of the store
 constexpr int hashing_threads = 1;  // Argon2id: 60 ms of a core each
 constexpr auto drain_timeout = std::chrono::seconds(5);
+constexpr auto close_timeout = std::chrono::seconds(10);  // a slow disk's last sync
 
 // Runs `start(done)` and waits for done, which may be called on any thread; false after `timeout`.
 bool wait_for(const std::function<void(base::Task)>& start, std::chrono::seconds timeout) {
@@ -83,6 +84,8 @@ base::Status Server::State::open_engines() {
 
   auto checkpoints = store->checkpoints();
   if (!checkpoints) return base::fail(checkpoints.error());
+  auto low = store->low();
+  if (!low) return base::fail(low.error());
   model::Position known_below;
   for (const auto& c : *checkpoints) known_below = std::max(known_below, c.position);
 
@@ -95,8 +98,9 @@ base::Status Server::State::open_engines() {
                                                  .limits = config.limits,
                                                  .metrics = metrics,
                                                  .fatal = fatal,
-                                                 .segment_bytes = config.segment_bytes,
-                                                 .known_below = known_below});
+                                                 .known_below = known_below,
+                                                 .verify_from = *low,
+                                                 .segment_bytes = config.segment_bytes});
   if (!opened_log) return base::fail(opened_log.error());
   log = std::move(*opened_log);
   return {};
@@ -137,18 +141,18 @@ base::Status Server::State::build() {
 base::Status Server::State::listen() {
   for (size_t i = 0; i < reactors.size(); ++i) {
     auto& gateway = node->gateway(i);
-    apis.push_back(std::make_unique<api::Api>(api::Api::Parts{
-        .gateway = gateway,
-        .accounts = *account_service,
-        .executor = *reactors[i],
-        .clock = clock,
-        .random = random,
-        .limits = config.limits,
-        .ready = [this] { return ready.load(); },
-        .on_socket =
-            [&gateway](std::unique_ptr<net::WebSocket> socket) {
-              gateway.accept(embedded::websocket_transport(std::move(socket)));
-            }}));
+    apis.push_back(std::make_unique<api::Api>(
+        api::Api::Parts{.gateway = gateway,
+                        .accounts = *account_service,
+                        .executor = *reactors[i],
+                        .clock = clock,
+                        .random = random,
+                        .limits = config.limits,
+                        .ready = [this] { return ready.load(); },
+                        .on_socket =
+                            [&gateway](std::unique_ptr<net::WebSocket> socket) {
+                              gateway.accept(embedded::websocket_transport(std::move(socket)));
+                            }}));
     auto listening = net::HttpServer::listen(*reactors[i], *apis[i],
                                              {.host = config.host,
                                               .port = config.port,
@@ -167,14 +171,17 @@ void Server::State::stop_threads() {
   for (auto* thread : {&hashing, &sql, &readers, &store_thread}) {
     if (*thread) (*thread)->stop();
   }
-  if (log) log->close();
+  if (log) wait_for([this](base::Task done) { log->close(std::move(done)); }, close_timeout);
   if (log_thread) log_thread->stop();
 }
 
 Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Server::~Server() { state_->stop_threads(); }
+Server::~Server() {
+  state_->stop_threads();
+}
 
-base::Result<std::unique_ptr<Server>> Server::start(const Config& config, std::function<void(std::string)> fatal) {
+base::Result<std::unique_ptr<Server>> Server::start(const Config& config,
+                                                    std::function<void(std::string)> fatal) {
   auto state = std::make_unique<State>();
   State& s = *state;
   s.config = config;
@@ -188,9 +195,13 @@ base::Result<std::unique_ptr<Server>> Server::start(const Config& config, std::f
   return server;
 }
 
-std::string Server::address() const { return state_->config.host + ":" + std::to_string(state_->config.port); }
+std::string Server::address() const {
+  return state_->config.host + ":" + std::to_string(state_->config.port);
+}
 
-base::Registry& Server::metrics() { return state_->metrics; }
+base::Registry& Server::metrics() {
+  return state_->metrics;
+}
 
 void Server::stop() {
   State& s = *state_;
@@ -199,7 +210,8 @@ void Server::stop() {
     s.reactors[i]->post([listener = s.listeners[i].get()] { listener->stop_accepting(); });
   }
   if (!wait_for([&s](base::Task done) { s.node->drain(std::move(done)); }, drain_timeout)) {
-    base::log_warning("some sessions or flushes did not end in time; the log has everything, the next start repeats it");
+    base::log_warning(
+        "some sessions or flushes did not end in time; the log has everything, the next start repeats it");
   }
   s.stop_threads();
 }

@@ -1,5 +1,5 @@
-// One running `tidings serve`: threads, engines, listeners around a Node. The one place where every object of the process
-// is built and taken down.
+// One running `tidings serve`: threads, engines, listeners around a Node. The one place where every object of
+// the process is built and taken down.
 #pragma once
 
 #include <functional>
@@ -14,16 +14,19 @@ namespace tidings::server {
 
 class Server {
  public:
-  // Opens the data directory, replays the log and listens; returns once connections are accepted. Fails with a plain
-  // sentence. `fatal` is called, from any thread, when the process must end at once without answering anybody.
-  static base::Result<std::unique_ptr<Server>> start(const Config& config, std::function<void(std::string)> fatal);
+  // Opens the data directory, replays the log and listens; returns once connections are accepted. Fails with
+  // a plain sentence. `fatal` is called, from any thread, when the process must end at once without answering
+  // anybody.
+  static base::Result<std::unique_ptr<Server>> start(const Config& config,
+                                                     std::function<void(std::string)> fatal);
   ~Server();
 
   // "127.0.0.1:65100", with the port that the system chose if it was 0.
   std::string address() const;
   base::Registry& metrics();
 
-  // Tells sessions to go elsewhere, closes log and store cleanly, ends all threads. Call once, from the thread that started.
+  // Tells sessions to go elsewhere, closes log and store cleanly, ends all threads. Call once, from the
+  // thread that started.
   void stop();
 
  private:

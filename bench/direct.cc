@@ -1,0 +1,380 @@
+// B4 of performance.md without the receipt: people in pairs, every message durable before its tick, delivered live to the
+// partner, content and order verified. The server runs on core 0, the load on core 1.
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <future>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/metrics.h"
+#include "bench/raw_relay.h"
+#include "bench/report.h"
+#include "engine/embedded/sqlite_accounts.h"
+#include "engine/embedded/system_clock.h"
+#include "engine/embedded/system_random.h"
+#include "net/reactor.h"
+#include "net/websocket.h"
+#include "wire/frames.h"
+
+namespace tidings::bench {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr size_t text_bytes = 100;
+
+struct Options {
+  int people = 1000;
+  double seconds = 8;
+  bool quick = false, json = false;
+  std::string binary;
+};
+
+[[noreturn]] void give_up(const std::string& sentence) {
+  std::fprintf(stderr, "bench direct: %s\n", sentence.c_str());
+  std::exit(1);
+}
+
+void pin(pid_t pid, int core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<size_t>(core), &set);
+  sched_setaffinity(pid, sizeof set, &set);
+}
+
+struct Person {
+  model::UserId user;
+  model::DeviceId device;
+  std::string token;
+};
+
+// Logging in hashes a password for 60 ms; the accounts are written beside the server before it starts.
+std::vector<Person> make_people(const std::string& data, int count) {
+  std::filesystem::create_directories(data);
+  auto accounts = embedded::SqliteAccounts::open(data + "/accounts.sqlite");
+  if (!accounts) give_up(accounts.error().sentence);
+  embedded::SystemRandom random;
+  const embedded::SystemClock clock;
+  std::vector<Person> people;
+  for (int i = 0; i < count; ++i) {
+    Person p{{random.u64() >> 1}, {random.u64() >> 1}, "bench-" + std::to_string(random.u64())};
+    const std::string name = "p" + std::to_string(1000 + i);
+    const auto added = (*accounts)->add_account({p.user, name, name, "!"});
+    const auto device = (*accounts)->add_device(
+        {p.device, p.user, "bench", base::sha256(p.token), clock.wall(), clock.wall() + std::chrono::hours(24)});
+    if (!added || !device) give_up("the people could not be made");
+    people.push_back(std::move(p));
+  }
+  return people;
+}
+
+// The real binary on core 0.
+class ServerProcess {
+ public:
+  ServerProcess(const std::string& binary, const std::string& data) {
+    int out[2];
+    if (pipe(out) != 0) give_up("pipe");
+    pid_ = fork();
+    if (pid_ == 0) {
+      pin(0, 0);
+      dup2(out[1], 1);
+      close(out[0]);
+      close(out[1]);
+      execl(binary.c_str(), binary.c_str(), "serve", "--listen", "127.0.0.1:0", "--data", data.c_str(), "--shards", "1",
+            nullptr);
+      _exit(127);
+    }
+    close(out[1]);
+    output_ = out[0];
+    std::string text;
+    char buffer[512];
+    while (text.find('\n') == std::string::npos) {
+      const ssize_t got = read(output_, buffer, sizeof buffer);
+      if (got <= 0) give_up("the server did not start: " + binary);
+      text.append(buffer, static_cast<size_t>(got));
+    }
+    const auto colon = text.find(':');
+    port_ = static_cast<uint16_t>(std::stoi(text.substr(colon + 1)));
+  }
+  ~ServerProcess() {
+    kill(pid_, SIGTERM);
+    waitpid(pid_, nullptr, 0);
+    close(output_);
+  }
+  uint16_t port() const { return port_; }
+  // User + system time so far.
+  double cpu_seconds() const {
+    std::ifstream file("/proc/" + std::to_string(pid_) + "/stat");
+    std::string text((std::istreambuf_iterator<char>(file)), {});
+    std::istringstream rest(text.substr(text.rfind(')') + 2));
+    std::string field;
+    double ticks = 0;
+    for (int i = 3; i <= 15 && rest >> field; ++i) {
+      if (i == 14 || i == 15) ticks += std::stod(field);
+    }
+    return ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+  }
+
+ private:
+  pid_t pid_ = 0;
+  int output_ = -1;
+  uint16_t port_ = 0;
+};
+
+double own_cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto s = [](timeval t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  return s(usage.ru_utime) + s(usage.ru_stime);
+}
+
+// All people on one reactor; everything but the entry points runs there.
+class Load {
+ public:
+  Load(std::vector<Person> people, uint16_t port) : people_(std::move(people)), reactor_("load"), port_(port) {
+    lines_.resize(people_.size());
+    reactor_.start();
+  }
+  ~Load() {
+    std::promise<void> closed;
+    reactor_.post([&] {
+      lines_.clear();
+      closed.set_value();
+    });
+    closed.get_future().wait();
+    reactor_.stop();
+  }
+
+  void connect_all() {
+    std::promise<void> done;
+    reactor_.post([&] {
+      pin(0, 1);
+      ready_ = [&done] { done.set_value(); };
+      for (size_t i = 0; i < people_.size(); ++i) connect(i);
+    });
+    if (done.get_future().wait_for(std::chrono::seconds(30)) != std::future_status::ready) give_up("not everybody could connect");
+  }
+  void start(int window) {
+    reactor_.post([this, window] {
+      sending_ = true;
+      for (size_t i = 0; i < lines_.size(); ++i) {
+        for (int k = 0; k < window; ++k) send(i);
+      }
+    });
+  }
+  // Ends the sending and waits until nothing is on its way; then every ticked message must have arrived.
+  void finish() {
+    reactor_.post([this] { sending_ = false; });
+    for (int i = 0; i < 1000; ++i) {
+      std::promise<bool> quiet;
+      reactor_.post([&] { quiet.set_value(ticked_ == delivered_ && sent_ == ticked_); });
+      if (quiet.get_future().get()) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    give_up("messages are missing: " + std::to_string(sent_) + " sent, " + std::to_string(ticked_) + " ticked, " +
+            std::to_string(delivered_) + " delivered");
+  }
+  uint64_t ticked() const { return ticked_; }
+
+ private:
+  struct Line : net::WebSocket::Handler {
+    Load* load = nullptr;
+    size_t index = 0;
+    std::unique_ptr<net::WebSocket> socket;
+    model::ConversationId conversation;
+    uint64_t sent = 0, received = 0;
+    model::Seq last_seq;
+    void on_message(std::string_view text) override { load->on_message(*this, text); }
+    void on_closed(uint16_t code, std::string_view reason) override {
+      give_up("a connection was closed: " + std::to_string(code) + " " + std::string(reason));
+    }
+  };
+
+  void connect(size_t index) {
+    net::connect_websocket(reactor_, "127.0.0.1", port_, "/v1/ws", std::string(wire::subprotocol_json), {},
+                           [this, index](base::Result<std::unique_ptr<net::WebSocket>> socket) {
+                             if (!socket) give_up(socket.error().sentence);
+                             auto line = std::make_unique<Line>();
+                             line->load = this;
+                             line->index = index;
+                             line->socket = std::move(*socket);
+                             line->socket->set_handler(line.get());
+                             wire::Hello hello;
+                             hello.token = people_[index].token;
+                             hello.app = "bench";
+                             line->socket->send(wire::encode(hello));
+                             lines_[index] = std::move(line);
+                           });
+  }
+
+  model::ClientId next_client_id(const Line& line) {
+    return {model::uuid_v7(clock_.wall(), line.index & 0xfff, ++client_ids_)};
+  }
+
+  void on_message(Line& line, std::string_view text) {
+    auto parsed = wire::parse_server_frames(text);
+    for (auto& frame : parsed.frames) {
+      if (!frame) give_up("a frame of the server cannot be read: " + frame.error().detail);
+      if (std::holds_alternative<wire::Ok>(*frame)) {
+        on_ok(line, std::get<wire::Ok>(*frame));
+      } else if (auto* event = std::get_if<wire::EventFrame>(&*frame)) {
+        on_event(line, event->event);
+      } else if (std::holds_alternative<wire::Welcome>(*frame)) {
+        if (++welcomed_ == lines_.size()) create_conversations();
+      } else if (auto* error = std::get_if<wire::ErrorFrame>(&*frame)) {
+        give_up("the server refuses: " + std::string(wire::name(error->code)) + " " + error->message);
+      }
+    }
+  }
+  void create_conversations() {
+    for (auto& line : lines_) {
+      line->conversation = model::direct_conversation(people_[line->index].user, people_[line->index ^ 1].user);
+      if (line->index % 2 == 0) {
+        line->socket->send(wire::encode(wire::ConversationCreate{
+            1, next_client_id(*line), model::ConversationKind::direct, {people_[line->index ^ 1].user}}));
+      }
+    }
+  }
+  void on_ok(Line& line, const wire::Ok& ok) {
+    if (ok.request == 1) {
+      if (++created_ == lines_.size() / 2) ready_();
+      return;
+    }
+    ++ticked_;
+    if (sending_) send(line.index);
+  }
+  void on_event(Line& line, const model::Event& event) {
+    const auto* message = std::get_if<model::MessageCreated>(&event.body);
+    if (!message) return;
+    if (message->message.text != text(line.index ^ 1, line.received) || event.seq <= line.last_seq) {
+      give_up("a message is lost, repeated, changed or out of order");
+    }
+    ++line.received;
+    line.last_seq = event.seq;
+    ++delivered_;
+  }
+  void send(size_t index) {
+    Line& line = *lines_[index];
+    wire::MessageSend frame;
+    frame.request = 2 + line.sent;
+    frame.conversation = line.conversation;
+    frame.client_id = next_client_id(line);
+    frame.message.text = text(index, line.sent++);
+    ++sent_;
+    line.socket->send(wire::encode(frame));
+  }
+  static std::string text(size_t sender, uint64_t number) {
+    std::string out = std::to_string(sender) + "/" + std::to_string(number) + " ";
+    out.resize(text_bytes, 'x');
+    return out;
+  }
+
+  std::vector<Person> people_;
+  net::Reactor reactor_;
+  uint16_t port_;
+  embedded::SystemClock clock_;
+  std::vector<std::unique_ptr<Line>> lines_;
+  std::function<void()> ready_;
+  size_t welcomed_ = 0, created_ = 0;
+  uint64_t client_ids_ = 0;
+  bool sending_ = false;
+  std::atomic<uint64_t> sent_{0}, ticked_{0}, delivered_{0};
+};
+
+struct Figures {
+  double messages_per_second = 0, server_us_per_message = 0, client_cpu_percent = 0;
+};
+
+Figures run(const Options& options, int window) {
+  char directory[] = "/tmp/tidings-bench-XXXXXX";
+  if (!mkdtemp(directory)) give_up("no directory for the data");
+  const std::string data = directory;
+  Figures figures;
+  {
+    auto people = make_people(data, options.people);
+    ServerProcess server(options.binary, data);
+    Load load(std::move(people), server.port());
+    load.connect_all();
+    load.start(window);
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    const auto begun = SteadyClock::now();
+    const uint64_t ticked = load.ticked();
+    const double server_cpu = server.cpu_seconds(), client_cpu = own_cpu_seconds();
+    std::this_thread::sleep_for(std::chrono::duration<double>(options.seconds));
+    const double took = std::chrono::duration<double>(SteadyClock::now() - begun).count();
+    const auto messages = static_cast<double>(load.ticked() - ticked);
+    figures.messages_per_second = messages / took;
+    figures.server_us_per_message = (server.cpu_seconds() - server_cpu) * 1e6 / messages;
+    figures.client_cpu_percent = (own_cpu_seconds() - client_cpu) / took * 100;
+    load.finish();
+  }
+  std::filesystem::remove_all(data);
+  return figures;
+}
+
+int main_program(int argc, char** argv) {
+  Options options;
+  options.binary = (std::filesystem::canonical(argv[0]).parent_path() / "../tidings").string();
+  for (int i = 1; i < argc; ++i) {
+    const std::string flag = argv[i];
+    const auto value = [&] { return i + 1 < argc ? std::string(argv[++i]) : std::string(); };
+    if (flag == "--quick") {
+      options.quick = true;
+      options.seconds = 4;
+    } else if (flag == "--json") {
+      options.json = true;
+    } else if (flag == "--people") {
+      options.people = std::stoi(value()) / 2 * 2;
+    } else if (flag == "--binary") {
+      options.binary = value();
+    } else {
+      give_up("unknown flag " + flag + " (there are --quick, --json, --people N, --binary PATH)");
+    }
+  }
+  const double reference_seconds = options.quick ? 2 : 5;
+  Report report("direct", "messages/s");
+  for (const int window : {1, 16}) {
+    const std::string name = window == 1 ? "" : "pipelined_";
+    const RelayResult floor = run_raw_relay(options.people, window, reference_seconds);
+    const Figures f = run(options, window);
+    if (window == 1) {
+      report.value(f.messages_per_second);
+      report.reference(floor.messages_per_second, "raw epoll relay with one fdatasync per turn, same window");
+    } else {
+      report.add("pipelined_value", f.messages_per_second);
+      report.add("pipelined_reference", floor.messages_per_second);
+      report.add("pipelined_ratio", f.messages_per_second / floor.messages_per_second);
+    }
+    report.add(name + "server_us_per_message", f.server_us_per_message);
+    report.add(name + "reference_us_per_message", floor.server_us_per_message);
+    report.add(name + "client_cpu_percent", f.client_cpu_percent);
+  }
+  report.add("people", options.people);
+  report.print(options.json);
+  return 0;
+}
+
+}  // namespace
+}  // namespace tidings::bench
+
+int main(int argc, char** argv) {
+  return tidings::bench::main_program(argc, argv);
+}

@@ -1,0 +1,44 @@
+// The files of one log directory: makes a segment so that it is whole or not there, and finds at a start
+// where the log ends.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/embedded/log_format.h"
+#include "ports/disk.h"
+
+namespace tidings::embedded {
+
+struct Segment {
+  std::string path;
+  SegmentHeader header;
+};
+
+// Reserves, writes and syncs the file under another name, then renames it and syncs the directory: a segment
+// that has its name has a header, and its name survives power loss before anything is written into it.
+base::Result<std::unique_ptr<ports::File>> make_segment(ports::Disk& disk, const std::string& directory,
+                                                        const SegmentHeader& header);
+
+// What a log that was found holds, and where the next group goes.
+struct Recovered {
+  std::vector<Segment> segments;      // none: there is no log yet
+  std::unique_ptr<ports::File> last;  // the last of them
+  uint64_t write_offset = 0;          // in it
+  uint64_t next_group = 1;
+  model::Position newest;  // 0: no record yet
+  std::optional<base::WallTime> newest_time;
+};
+
+// Reads the directory, which must be locked. Verifies every group that may hold records at or above
+// `verify_from`, and the last segment always. Cuts a torn tail; refuses damage, before it changes anything,
+// in a sentence that names file and offset: a bad group with a whole one or a trailer behind it, or a log
+// that ends below `known_below`. When it returns, all that it found is synced: what a killed process had
+// written but not synced counts from now on.
+base::Result<Recovered> recover(ports::Disk& disk, const std::string& directory, model::Position known_below,
+                                model::Position verify_from);
+
+}  // namespace tidings::embedded

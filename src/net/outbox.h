@@ -1,0 +1,58 @@
+// Bytes that wait for a socket: one contiguous buffer, borrowed from the reactor's pool while there is
+// anything to send.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tidings::net {
+
+// Empty buffers kept for reuse, so that an idle connection holds none and a busy one allocates none. One
+// thread.
+class BufferPool {
+ public:
+  std::string take() {
+    if (free_.empty()) return {};
+    std::string buffer = std::move(free_.back());
+    free_.pop_back();
+    bytes_ -= buffer.capacity();
+    return buffer;
+  }
+  void give(std::string buffer) {
+    if (buffer.capacity() > buffer_bytes_max || bytes_ + buffer.capacity() > bytes_max) return;
+    buffer.clear();
+    bytes_ += buffer.capacity();
+    free_.push_back(std::move(buffer));
+  }
+
+ private:
+  static constexpr size_t buffer_bytes_max = 16 * 1024;
+  static constexpr size_t bytes_max = 4u << 20;
+  std::vector<std::string> free_;
+  size_t bytes_ = 0;
+};
+
+class Outbox {
+ public:
+  enum class Written { all, some, broken };
+
+  // The buffer to append to.
+  std::string& buffer(BufferPool& pool) {
+    if (bytes_.capacity() < small_bytes) bytes_ = pool.take().append(bytes_);
+    return bytes_;
+  }
+  size_t bytes() const { return bytes_.size() - sent_; }
+  // Hands the socket what it takes without waiting. Whatever happened, an empty outbox has given its buffer
+  // back.
+  Written write(int fd, BufferPool& pool);
+  void drop(BufferPool& pool);
+
+ private:
+  static constexpr size_t small_bytes = 64;
+  std::string bytes_;
+  size_t sent_ = 0;
+};
+
+}  // namespace tidings::net
