@@ -1,5 +1,5 @@
-// One wake-up for a thing that lives by deadlines: it acts whenever it is called, and asks the alarm to call it again at
-// its next deadline. Lives on the executor of its owner; destroyed, it never rings.
+// One wake-up for a thing that lives by deadlines: it acts whenever it is called, and asks the alarm to call
+// it again at its next deadline. Lives on the executor of its owner; destroyed, it never rings.
 #pragma once
 
 #include <functional>
@@ -23,8 +23,8 @@ class Alarm {
     if (timer_ != 0 && rings_at_ <= moment) return;
     cancel();
     rings_at_ = moment;
-    const base::nanoseconds delay = moment - clock_.monotonic();
-    timer_ = executor_.after(delay > base::nanoseconds(0) ? delay : base::nanoseconds(0), [this] {
+    const base::MonotonicTime now = clock_.monotonic();
+    timer_ = executor_.after(moment > now ? moment - now : base::nanoseconds(0), [this] {
       timer_ = 0;
       ring_();
     });

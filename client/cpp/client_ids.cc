@@ -4,7 +4,8 @@ namespace tidings::client {
 
 namespace {
 
-// The server refuses ids more than 24 h ahead of its time; growing from an id that is half of that ahead would end there.
+// The server refuses ids more than 24 h ahead of its time; growing from an id that is half of that ahead
+// would end there.
 constexpr auto ahead_max = std::chrono::hours(12);
 
 uint64_t low_word(const model::ClientId& id) {
@@ -19,7 +20,9 @@ uint64_t high_word(const model::ClientId& id) {
 
 }  // namespace
 
-void ClientIds::told(base::WallTime server_now) { told_ = Told{server_now, clock_.monotonic()}; }
+void ClientIds::told(base::WallTime server_now) {
+  told_ = Told{server_now, clock_.monotonic()};
+}
 
 base::WallTime ClientIds::now() const {
   if (!told_) return clock_.wall();

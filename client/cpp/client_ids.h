@@ -1,5 +1,5 @@
-// Mints this device's client ids: version 7, growing, with the server's time in them once it was told (protocol.md §6).
-// One thread.
+// Mints this device's client ids: version 7, growing, with the server's time in them once it was told
+// (protocol.md §6). One thread.
 #pragma once
 
 #include <optional>

@@ -15,6 +15,9 @@
 #include <vector>
 
 #include "base/executor.h"
+#include "client/cpp/line.h"
+#include "client/cpp/store.h"
+#include "client/cpp/timeline.h"
 #include "model/conversation.h"
 #include "ports/clock.h"
 #include "ports/random.h"
@@ -22,41 +25,6 @@
 #include "wire/codes.h"
 
 namespace tidings::client {
-
-// A message of ours that has no final answer yet.
-struct OutboxMessage {
-  model::ClientId client_id;
-  model::ConversationId conversation;
-  model::Message message;
-  uint64_t order = 0;  // grows; sends to one conversation keep it
-  friend bool operator==(const OutboxMessage&, const OutboxMessage&) = default;
-};
-
-// Where the outbox survives. put() is durable against a crash of the client when it returns.
-class OutboxStore {
- public:
-  virtual ~OutboxStore() = default;
-  virtual base::Result<std::vector<OutboxMessage>> load() = 0;  // sorted by order
-  virtual base::Status put(const OutboxMessage& message) = 0;
-  virtual base::Status remove(const model::ClientId& client_id) = 0;
-};
-
-enum class Connection {
-  offline,     // waiting to try again, or stopped
-  connecting,  // transport, hello
-  syncing,     // welcomed, catching up
-  online,
-  refused,  // a terminal close: logged out, replaced, version; connect() tries anew
-};
-
-// A conversation as this client knows it.
-struct ConversationView {
-  model::ConversationId conversation;
-  model::ConversationKind kind = model::ConversationKind::direct;
-  std::vector<model::UserId> members;
-  model::Cursor have;  // newest event held without a gap below
-  model::Seq head;     // newest event known to exist
-};
 
 // What happened to a send.
 struct Sent {
@@ -68,6 +36,8 @@ struct Sent {
   base::WallTime time{};
 };
 
+// Told of what happened, on the executor, never from inside a call of Core. May call Core; may not destroy
+// it.
 class Listener {
  public:
   virtual ~Listener() = default;
@@ -79,8 +49,14 @@ class Listener {
   // A message of the outbox was finally refused and left it.
   virtual void on_failed(const model::ClientId& client_id, const wire::Problem& why) = 0;
   // The server's history of this conversation is another one (a restore): forget what was shown; events come
-  // anew from seq 1, and own messages that it lacks are sent again.
+  // anew from seq 1, and own messages that it lacks are sent again, so that on_sent comes for them once more.
   virtual void on_reset(const model::ConversationId& conversation) = 0;
+  // The clock was so far ahead that the server refused the client id: the message is in the outbox under
+  // another one.
+  virtual void on_renamed(const model::ClientId& from, const model::ClientId& to) {
+    (void)from;
+    (void)to;
+  }
 };
 
 class Core {
@@ -94,28 +70,32 @@ class Core {
     std::string token;
     std::string app;  // "chat/0.1"
     // Opens a connection and calls `done` later, on the executor: the transport, or nullptr.
-    std::function<void(std::function<void(std::unique_ptr<ports::Transport>)> done)> open_transport;
+    OpenTransport open_transport;
   };
   explicit Core(Parts parts);
+  // Cuts the connection; callbacks of open_direct() that have not run never will.
   ~Core();
 
   // Loads the outbox and keeps a connection from now on.
   base::Status connect();
-  // Cuts the connection and stays offline.
+  // Ends the connection and stays offline.
   void disconnect();
   Connection connection() const;
   // Known after the first welcome.
   std::optional<model::UserId> user() const;
 
   // The conversation of both, made if it does not exist; `done` when the server answered (retried until it
-  // does).
+  // does), never inside the call.
   void open_direct(model::UserId other, std::function<void(wire::Answer<model::ConversationId>)> done);
-  // Puts the message in the outbox; an error of the outbox store is returned and nothing was taken.
+  // Puts the message in the outbox; an error (of the outbox store, or a message that no server takes: text
+  // above 16 KiB, or not UTF-8) is returned and nothing was taken.
   base::Result<model::ClientId> send(const model::ConversationId& conversation, model::Message message);
 
+  // Valid until the executor's next turn; nullptr if this client does not know it.
   const ConversationView* conversation(const model::ConversationId& id) const;
   std::vector<ConversationView> conversations() const;
-  // The events held of it (ordered): since the start of this process, all that was pulled or came live.
+  // The events held of it (ordered): since the start of this process, all that was pulled or came live, up to
+  // held_events_max of all conversations together, of which the oldest are dropped.
   std::vector<model::Event> events(const model::ConversationId& id) const;
   size_t outbox_size() const;
 

@@ -17,7 +17,6 @@ constexpr base::nanoseconds answer_timeout = seconds(10);
 constexpr base::nanoseconds attempt_open = seconds(35);
 constexpr base::nanoseconds retry_first = milliseconds(100);
 constexpr base::nanoseconds retry_cap = seconds(10);
-constexpr uint64_t retry_hint_ms_max = 60'000;
 
 }  // namespace
 
@@ -60,7 +59,8 @@ void Outbox::put_back(const model::ConversationId& conversation, std::vector<Out
   queue = std::move(whole);
   for (Entry& entry : queue) {
     entry.message.order = ++last_order_;
-    // A store that fails here costs only what a crash before the tick would lose of them: they are sent all the same.
+    // A store that fails here costs only what a crash before the tick would lose of them: they are sent all
+    // the same.
     (void)store_.put(entry.message);
   }
   changed_ = true;
@@ -121,8 +121,8 @@ std::vector<wire::MessageSend> Outbox::due(MonotonicTime now, uint64_t& last_req
       if (entry.in_flight != 0) continue;
       // What stands behind it may not overtake it.
       if (entry.refusal || entry.retry_at > now) break;
-      wire::MessageSend frame{.request = ++last_request, .client_id = entry.message.client_id,
-                              .message = entry.message.message};
+      wire::MessageSend frame{
+          .request = ++last_request, .client_id = entry.message.client_id, .message = entry.message.message};
       if (way.to) {
         frame.to = way.to;
       } else {
@@ -140,7 +140,7 @@ std::vector<wire::MessageSend> Outbox::due(MonotonicTime now, uint64_t& last_req
   return frames;
 }
 
-std::optional<OutboxMessage> Outbox::accept(const model::ClientId& client_id) {
+std::optional<OutboxMessage> Outbox::accept(model::ClientId client_id) {
   Entry* entry = find(client_id);
   if (!entry) return std::nullopt;
   OutboxMessage message = std::move(entry->message);
@@ -166,13 +166,9 @@ void Outbox::refuse(const wire::ErrorFrame& error, MonotonicTime now) {
   if (!entry || entry->refusal) return;
   if (wire::row(error.code).retry == wire::Retry::as_is) {
     const int tries = entry->tries_refused++;
-    if (error.retry_ms) {
-      retry(*entry, now + milliseconds(std::min(*error.retry_ms, retry_hint_ms_max)));
-    } else if (error.code == wire::Code::order && tries == 0) {
-      retry(*entry, now);
-    } else {
-      retry(*entry, now + full_jitter(random_, retry_first, retry_cap, tries));
-    }
+    // The missing one is on its way again, or no longer named: no need to wait.
+    const bool at_once = error.code == wire::Code::order && tries == 0;
+    retry(*entry, at_once ? now : now + retry_wait(random_, error.retry_ms, retry_first, retry_cap, tries));
     return;
   }
   entry->refusal = wire::Problem{error.code, error.message};

@@ -1,9 +1,10 @@
-// What we sent and have no final answer for, in order per conversation, and what is to be written of it now. Does no I/O
-// but through the OutboxStore; one thread; the caller passes the time in.
+// What we sent and have no final answer for, in order per conversation, and what is to be written of it now.
+// Does no I/O but through the OutboxStore; one thread; the caller passes the time in.
 //
-// The rules of protocol.md §4: a message is written again, under its client id and a new request number, after 10 s
-// without an answer and on every new connection. `previous` names the unanswered message before it, computed anew each
-// time. It is given up only once no older attempt can still be accepted; until then a final refusal just waits.
+// The rules of protocol.md §4: a message is written again, under its client id and a new request number,
+// after 10 s without an answer and on every new connection. `previous` names the unanswered message before
+// it, computed anew each time. It is given up only once no older attempt can still be accepted; until then a
+// final refusal just waits.
 #pragma once
 
 #include <deque>
@@ -23,19 +24,22 @@ namespace tidings::client {
 
 class Outbox {
  public:
-  Outbox(OutboxStore& store, ClientIds& ids, ports::Random& random) : store_(store), ids_(ids), random_(random) {}
+  Outbox(OutboxStore& store, ClientIds& ids, ports::Random& random)
+      : store_(store), ids_(ids), random_(random) {}
 
   // Takes in what the store holds. A second call changes nothing.
   base::Status load();
   // Durable when it returns ok; on an error nothing was taken.
   base::Status add(OutboxMessage message);
-  // Own messages that the server had ticked and has no more: sent again, before what waits in their conversation.
+  // Own messages that the server had ticked and has no more: sent again, before what waits in their
+  // conversation.
   void put_back(const model::ConversationId& conversation, std::vector<OutboxMessage> lost);
 
   void connected(size_t in_flight_max);
   void disconnected();
 
-  // How a conversation may be written to: not now; by its id; or, if the server has forgotten it, by its other person.
+  // How a conversation may be written to: not now; by its id; or, if the server has forgotten it, by its
+  // other person.
   struct Route {
     bool open = true;
     std::optional<model::UserId> to;
@@ -45,7 +49,7 @@ class Outbox {
                                      const std::function<Route(const model::ConversationId&)>& route);
 
   // The server has it: takes it out. Nullopt if it is not here (a repeat, or long given up).
-  std::optional<OutboxMessage> accept(const model::ClientId& client_id);
+  std::optional<OutboxMessage> accept(model::ClientId client_id);
 
   // The message that this request, still unanswered, carried.
   const OutboxMessage* find(wire::Request request) const;
@@ -75,8 +79,8 @@ class Outbox {
   };
   struct Entry {
     OutboxMessage message;
-    std::vector<Attempt> open;      // attempts that may still be accepted
-    wire::Request in_flight = 0;    // the newest attempt, while its answer is waited for
+    std::vector<Attempt> open;    // attempts that may still be accepted
+    wire::Request in_flight = 0;  // the newest attempt, while its answer is waited for
     base::MonotonicTime retry_at = base::MonotonicTime::min();
     int tries_refused = 0;
     std::optional<wire::Problem> refusal;

@@ -18,8 +18,8 @@ struct OutboxMessage {
   friend bool operator==(const OutboxMessage&, const OutboxMessage&) = default;
 };
 
-// put() is durable against a crash of the client when it returns; a second put() under a client id replaces the first.
-// remove() may be lost in a crash: the message is then sent once more, and the server knows it.
+// put() is durable against a crash of the client when it returns; a second put() under a client id replaces
+// the first. remove() may be lost in a crash: the message is then sent once more, and the server knows it.
 class OutboxStore {
  public:
   virtual ~OutboxStore() = default;

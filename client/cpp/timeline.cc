@@ -10,7 +10,9 @@ namespace {
 
 constexpr uint64_t seq_max = (uint64_t{1} << 53) - 1;
 
-bool compares_histories() { return !TIDINGS_SEED_BUG(28); }
+bool compares_histories() {
+  return !TIDINGS_SEED_BUG(28);
+}
 
 }  // namespace
 
@@ -32,10 +34,13 @@ Timeline::Outcome Timeline::add(const model::Event& event, bool hold, Applied& a
   return outcome == Outcome::fine ? drain(applied) : outcome;
 }
 
-Timeline::Outcome Timeline::release(Applied& applied) { return drain(applied); }
+Timeline::Outcome Timeline::release(Applied& applied) {
+  return drain(applied);
+}
 
 Timeline::Outcome Timeline::page(const wire::PageFrame& page, model::Seq after, Applied& applied) {
-  if (page.upto < after || page.head.value > seq_max || (page.more && page.upto == after)) return Outcome::broken;
+  if (page.upto < after || page.head.value > seq_max || (page.more && page.upto == after))
+    return Outcome::broken;
   // Compared with what was asked for: what came live since then may be newer than the page.
   if (page.head < after) {
     if (compares_histories()) return Outcome::diverged;
@@ -93,7 +98,8 @@ void Timeline::forget(model::UserId self) {
     if (!message || event.from != self) return;
     const auto known = [&](const OutboxMessage& lost) { return lost.client_id == event.client_id; };
     if (std::any_of(lost_.begin(), lost_.end(), known)) return;
-    lost_.push_back({.client_id = event.client_id, .conversation = view_.conversation, .message = message->message});
+    lost_.push_back(
+        {.client_id = event.client_id, .conversation = view_.conversation, .message = message->message});
   };
   for (const model::Event& event : events_) keep(event);
   for (const auto& [seq, event] : early_) keep(event);
@@ -106,7 +112,9 @@ void Timeline::forget(model::UserId self) {
   view_.head = {};
 }
 
-std::vector<OutboxMessage> Timeline::take_lost() { return std::exchange(lost_, {}); }
+std::vector<OutboxMessage> Timeline::take_lost() {
+  return std::exchange(lost_, {});
+}
 
 bool Timeline::same(const model::Event& event) const {
   if (!compares_histories()) return true;

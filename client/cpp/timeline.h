@@ -1,8 +1,8 @@
-// This client's copy of one conversation: events without a gap from seq 1 up to `have`, and behind it those that came too
-// early. Knows nothing of requests; one thread.
+// This client's copy of one conversation: events without a gap from seq 1 up to `have`, and behind it those
+// that came too early. Knows nothing of requests; one thread.
 //
-// The live rule (protocol.md §7): the next event is applied; one at or below `have` is dropped if it is the same one and
-// proves another history if its id differs; one further up waits for what is missing.
+// The live rule (protocol.md §7): the next event is applied; one at or below `have` is dropped if it is the
+// same one and proves another history if its id differs; one further up waits for what is missing.
 #pragma once
 
 #include <deque>
@@ -20,8 +20,8 @@ struct ConversationView {
   model::ConversationId conversation;
   model::ConversationKind kind = model::ConversationKind::direct;
   std::vector<model::UserId> members;  // known once the first event was seen
-  model::Cursor have;                  // newest place without a gap below, and the newest event held there or below it
-  model::Seq head;                     // newest event known to exist
+  model::Cursor have;  // newest place without a gap below, and the newest event held there or below it
+  model::Seq head;     // newest event known to exist
 };
 
 // What all timelines of a client hold together, so that it has a bound.

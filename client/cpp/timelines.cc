@@ -16,12 +16,12 @@ constexpr base::nanoseconds gap_wait = milliseconds(200);
 constexpr base::nanoseconds answer_timeout = seconds(10);
 constexpr base::nanoseconds retry_first = milliseconds(200);
 constexpr base::nanoseconds retry_cap = seconds(20);
-constexpr uint64_t retry_hint_ms_max = 60'000;
 constexpr int direct_members = 2;
 
 }  // namespace
 
-void Timelines::connected(model::UserId self, const std::string& branch, size_t pulls_max, size_t chunk_rows_max) {
+void Timelines::connected(model::UserId self, const std::string& branch, size_t pulls_max,
+                          size_t chunk_rows_max) {
   disconnected();
   connected_ = true;
   branch_changed_ = !branch_.empty() && branch_ != branch;
@@ -30,7 +30,8 @@ void Timelines::connected(model::UserId self, const std::string& branch, size_t 
   pulls_max_ = std::max<size_t>(1, pulls_max);
   std::vector<wire::VectorEntry> rows;
   for (const auto& [id, conversation] : conversations_) {
-    if (conversation.timeline.view().have.seq.value > 0) rows.push_back({id, conversation.timeline.view().have});
+    if (conversation.timeline.view().have.seq.value > 0)
+      rows.push_back({id, conversation.timeline.view().have});
   }
   sync_.start(std::move(rows), chunk_rows_max);
   ++sync_number_;
@@ -128,10 +129,7 @@ bool Timelines::refused(const wire::ErrorFrame& error, MonotonicTime now) {
   if (!error.request) return true;
   if (*error.request == sync_request_) {
     sync_request_ = 0;
-    const auto wait = error.retry_ms ? milliseconds(std::min(*error.retry_ms, retry_hint_ms_max))
-                                     : full_jitter(random_, retry_first, retry_cap, sync_refused_);
-    ++sync_refused_;
-    sync_at_ = now + wait;
+    sync_at_ = now + retry_wait(random_, error.retry_ms, retry_first, retry_cap, sync_refused_++);
     return true;
   }
   const auto pull = in_flight_.find(*error.request);
@@ -196,7 +194,9 @@ std::vector<wire::ClientFrame> Timelines::due(MonotonicTime now) {
     conversation.pull = Pull::in_flight;
     const model::Seq after = conversation.timeline.view().have.seq;
     in_flight_[++last_request_] = {id, after, now + answer_timeout};
-    frames.push_back(wire::PullFrame{.request = last_request_, .conversation = id, .after = after,
+    frames.push_back(wire::PullFrame{.request = last_request_,
+                                     .conversation = id,
+                                     .after = after,
                                      .check = conversation.timeline.check()});
   }
   return frames;
@@ -222,7 +222,8 @@ std::optional<model::UserId> Timelines::addressee(const model::ConversationId& i
   const Conversation* conversation = find(id);
   if (!conversation || !conversation->gone) return std::nullopt;
   const ConversationView& view = conversation->timeline.view();
-  if (view.kind != model::ConversationKind::direct || view.members.size() != direct_members) return std::nullopt;
+  if (view.kind != model::ConversationKind::direct || view.members.size() != direct_members)
+    return std::nullopt;
   return view.members[0] == self_ ? view.members[1] : view.members[0];
 }
 
@@ -237,7 +238,8 @@ std::optional<wire::Hello::Newest> Timelines::newest() const {
 
 const ConversationView* Timelines::view(const model::ConversationId& id) const {
   const Conversation* conversation = find(id);
-  if (!conversation || conversation->gone || conversation->timeline.view().head.value == 0) return nullptr;
+  if (!conversation || conversation->gone) return nullptr;
+  if (conversation->timeline.view().head.value == 0 && !conversation->recovering) return nullptr;
   return &conversation->timeline.view();
 }
 
@@ -268,8 +270,8 @@ const Timelines::Conversation* Timelines::find(const model::ConversationId& id) 
   return found == conversations_.end() ? nullptr : &found->second;
 }
 
-bool Timelines::settle(Conversation& conversation, Timeline::Outcome outcome, const Timeline::Applied& applied,
-                       MonotonicTime now) {
+bool Timelines::settle(Conversation& conversation, Timeline::Outcome outcome,
+                       const Timeline::Applied& applied, MonotonicTime now) {
   for (const model::Event& event : applied) sink_.on_event(event);
   switch (outcome) {
     case Timeline::Outcome::broken:
@@ -302,9 +304,7 @@ void Timelines::want_pull(Conversation& conversation, MonotonicTime now, base::n
 }
 
 void Timelines::try_later(Conversation& conversation, std::optional<uint64_t> retry_ms, MonotonicTime now) {
-  const auto wait = retry_ms ? base::nanoseconds(milliseconds(std::min(*retry_ms, retry_hint_ms_max)))
-                             : full_jitter(random_, retry_first, retry_cap, conversation.fruitless);
-  ++conversation.fruitless;
+  const auto wait = retry_wait(random_, retry_ms, retry_first, retry_cap, conversation.fruitless++);
   if (conversation.pull == Pull::waits) conversation.pull = Pull::none;
   want_pull(conversation, now, std::max(base::nanoseconds(gap_wait), wait));
 }

@@ -1,6 +1,7 @@
-// All conversations of this client: the sync after each welcome, the pulls that close gaps, and what follows when the
-// server's history turns out to be another one. Does no I/O; one thread; the caller passes the time in, writes the frames
-// that due() gives, and cuts the connection if a call returns false: no honest server sends that.
+// All conversations of this client: the sync after each welcome, the pulls that close gaps, and what follows
+// when the server's history turns out to be another one. Does no I/O; one thread; the caller passes the time
+// in, writes the frames that due() gives, and cuts the connection if a call returns false: no honest server
+// sends that.
 #pragma once
 
 #include <deque>
@@ -55,8 +56,8 @@ class Timelines {
   bool settled(const model::ConversationId& conversation) const {
     return !syncing_ && !unsettled_.contains(conversation);
   }
-  // The server said that it does not know this conversation. The other person of a direct one, to whom one may write
-  // instead; nullopt if that is not known, or if it was tried already.
+  // The server said that it does not know this conversation. The other person of a direct one, to whom one
+  // may write instead; nullopt if that is not known, or if it was tried already.
   std::optional<model::UserId> gone(const model::ConversationId& conversation);
   // The above, as long as it holds.
   std::optional<model::UserId> addressee(const model::ConversationId& conversation) const;
@@ -111,7 +112,7 @@ class Timelines {
   VectorSync sync_;
   uint64_t sync_number_ = 0;
   int sync_refused_ = 0;
-  wire::Request sync_request_ = 0;         // 0: to be sent at sync_at_
+  wire::Request sync_request_ = 0;                            // 0: to be sent at sync_at_
   base::MonotonicTime sync_at_ = base::MonotonicTime::min();  // to send, or to send again
 
   std::set<model::ConversationId> unsettled_;

@@ -1,5 +1,5 @@
-// Sync tier 3 (protocol.md §11): tells the server all that this client has, in chunks of rows sorted by conversation, of
-// which the first begins with all zeros and the last ends with all f. One thread.
+// Sync tier 3 (protocol.md §11): tells the server all that this client has, in chunks of rows sorted by
+// conversation, of which the first begins with all zeros and the last ends with all f. One thread.
 #pragma once
 
 #include <vector>
