@@ -61,6 +61,8 @@ class Judge {
   explicit Judge(const History& history) : history_(history) {}
 
   Verdict run() {
+    // First, because fresh copies are not complete then, and the other laws complain for that reason alone.
+    for (const auto& sentence : history_.stuck()) blame(Law::recovers, sentence);
     collect_restores();
     collect_reference();
     walk();
@@ -78,7 +80,6 @@ class Judge {
                           history_.folds().front().first, history_.folds().front().second));
       }
     }
-    for (const auto& sentence : history_.stuck()) blame(Law::recovers, sentence);
     return std::move(verdict_);
   }
 

@@ -52,7 +52,7 @@ void Caller::repeat() {
   executor_.post([this] {
     if (sends_.empty()) return;
     const auto index = random_.below(sends_.size());
-    if (!sends_[index].answered || sends_[index].asked) return;
+    if (!sends_[index].answered || sends_[index].asked || sends_[index].given_up) return;
     attempt(index);
   });
 }
@@ -93,6 +93,13 @@ void Caller::on_answer(size_t index, uint64_t number, wire::Answer<gateway::Send
   if (send.attempt != number) return;
   if (!answer.ok()) {
     send.last_error = wire::name(answer.error().code);
+    // A clock was wrong when the id was made; a client would make a new one.
+    const auto code = answer.error().code;
+    if (code == wire::Code::client_id_ahead || code == wire::Code::expired) {
+      send.given_up = true;
+      send.asked = false;
+      return;
+    }
     return retry_later(index, milliseconds(100) + random_.duration(seconds(1)));
   }
   if (!send.created) {
@@ -141,12 +148,12 @@ void Caller::ask_page(const model::ConversationId& conversation, model::Seq afte
 
 bool Caller::idle() const {
   return std::all_of(sends_.begin(), sends_.end(),
-                     [](const Send& send) { return send.answered && !send.asked; });
+                     [](const Send& send) { return send.given_up || (send.answered && !send.asked); });
 }
 
 std::string Caller::waiting_for() const {
   for (const auto& send : sends_) {
-    if (send.answered && !send.asked) continue;
+    if (send.given_up || (send.answered && !send.asked)) continue;
     return parts_.name + " waits for the answer to " + model::to_text(send.client_id) + " (" +
            std::to_string(send.attempt) + " attempts, last error: " + send.last_error + ")";
   }

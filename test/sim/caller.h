@@ -43,6 +43,7 @@ class Caller {
     std::string text;
     bool created = false;
     bool answered = false;
+    bool given_up = false;
     bool asked = false;  // an attempt is on its way
     uint64_t attempt = 0;
     std::string last_error;

@@ -113,7 +113,11 @@ base::Status Device::remove(const model::ClientId& client_id) {
   return {};
 }
 
-void Device::on_connection(client::Connection, std::optional<wire::Code>, base::nanoseconds) {}
+void Device::on_connection(client::Connection state, std::optional<wire::Code> why, base::nanoseconds) {
+  constexpr std::array<const char*, 5> words{"offline", "connecting", "syncing", "online", "refused"};
+  parts_.note(fmt::format("{} is {}{}{}", parts_.name, words[static_cast<size_t>(state)], why ? ": " : "",
+                          why ? wire::name(*why) : ""));
+}
 void Device::on_event(const model::Event& event) {
   parts_.history.show(now_ns(), number_, event);
 }
@@ -122,6 +126,10 @@ void Device::on_sent(const client::Sent& sent) {
 }
 void Device::on_failed(const model::ClientId& client_id, const wire::Problem&) {
   parts_.history.fail(now_ns(), number_, client_id);
+}
+// The server found the time in the old id too far ahead and will never take it.
+void Device::on_renamed(const model::ClientId& before, const model::ClientId&) {
+  parts_.history.fail(now_ns(), number_, before);
 }
 void Device::on_reset(const model::ConversationId& conversation) {
   parts_.history.reset(now_ns(), number_, conversation);

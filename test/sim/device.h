@@ -25,6 +25,7 @@ class Device : client::OutboxStore, client::Listener {
     model::UserId user;
     std::string token;
     base::WallTime start_of_time;
+    std::function<void(const std::string&)> note;  // what may help to explain
   };
   Device(Parts parts, Prng random);
   ~Device() override;
@@ -64,6 +65,7 @@ class Device : client::OutboxStore, client::Listener {
                      base::nanoseconds retry_in) override;
   void on_event(const model::Event& event) override;
   void on_sent(const client::Sent& sent) override;
+  void on_renamed(const model::ClientId& before, const model::ClientId& now) override;
   void on_failed(const model::ClientId& client_id, const wire::Problem& why) override;
   void on_reset(const model::ConversationId& conversation) override;
 

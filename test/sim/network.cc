@@ -35,11 +35,15 @@ struct Network::Connection : std::enable_shared_from_this<Connection> {
   Prng random;
   nanoseconds latency_max{};
   uint64_t bytes_per_second = 0;  // 0: as fast as one likes
+  const Network* network = nullptr;
   std::array<Side, 2> sides;
 
   void send(size_t to, std::string_view frame) {
     auto& side = sides[to];
     const auto now = scheduler.now();
+    if (network->trace) {
+      network->trace(sides[1 - to].executor->process().name(), side.executor->process().name(), frame);
+    }
     auto takes = nanoseconds(1000);
     if (bytes_per_second) takes += nanoseconds(frame.size() * 1'000'000'000 / bytes_per_second);
     side.departs = std::max(side.departs, now) + takes;
@@ -120,6 +124,7 @@ void Network::refuse() {
 
 std::shared_ptr<Network::Connection> Network::connect(SimExecutor& client, SimExecutor& server) {
   auto connection = std::make_shared<Connection>(scheduler_, random_.fork());
+  connection->network = this;
   connection->latency_max = weather.latency_max;
   connection->sides[client_side].executor = &client;
   connection->sides[server_side].executor = &server;

@@ -27,6 +27,8 @@ class Network {
   Network(Scheduler& scheduler, Prng random) : scheduler_(scheduler), random_(random) {}
 
   Weather weather;
+  // Sees every frame at the moment at which it is sent.
+  std::function<void(const std::string& from, const std::string& to, std::string_view frame)> trace;
 
   // Who takes connections from now on; `accept` runs on the chosen executor.
   void listen(std::vector<SimExecutor*> shards, Accept accept);

@@ -58,9 +58,8 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
   limits.outbox_bytes_max = random.between(16'000, 256'000);
   limits.page_events_max = random.between(2, 50);
   limits.page_bytes_max = random.between(1'000, 64'000);
-  limits.sync_rows_max = random.between(1, 8);
   limits.sends_in_flight_max = random.between(2, 32);
-  segment_bytes = random.between(1, 16) * 4096;
+  segment_bytes = random.between(4, 32) * 4096;
 
   messages = random.chance(100) ? random.between(600, 1500) : random.between(60, 400);
   active = up_to(random, seconds(5), seconds(30));

@@ -66,12 +66,18 @@ Outcome Simulation::run() {
   outcome.verdict = checker::check(history_);
   outcome.hash = history_.hash();
   outcome.tasks = scheduler_.tasks_run();
-  outcome.faults = std::move(faults_);
+  outcome.happened = std::move(happened_);
   outcome.summary =
       fmt::format("{} people, {} devices, {} texts, {} ticks, {} records, {} tasks, {} deaths, {:.1f} s",
                   plan_.people.size(), devices_.size(), texts_, outcome.verdict.acked,
                   history_.records().size(), outcome.tasks, deaths_, static_cast<double>(now_ns()) / 1e9);
   return outcome;
+}
+
+void Simulation::trace_frames() {
+  network_.trace = [this](const std::string& from, const std::string& to, std::string_view frame) {
+    note(fmt::format("{} -> {}: {}", from, to, frame.substr(0, 600)));
+  };
 }
 
 // --- people
@@ -104,10 +110,10 @@ std::string Simulation::add_log_in(model::UserId user, model::DeviceId device) {
 
 Device& Simulation::add_device(const Plan::Person& person, const std::string& what, size_t number) {
   const auto token = add_log_in(person.user, {person.user.value ^ number});
-  devices_.back() =
-      std::make_unique<Device>(Device::Parts{scheduler_, network_, history_, person.name + "'s " + what,
-                                             person.user, token, server_.clock.wall()},
-                               random_.fork());
+  devices_.back() = std::make_unique<Device>(
+      Device::Parts{scheduler_, network_, history_, person.name + "'s " + what, person.user, token,
+                    server_.clock.wall(), [this](const std::string& what) { note(what); }},
+      random_.fork());
   return *devices_.back();
 }
 
@@ -149,7 +155,7 @@ void Simulation::schedule_talk() {
 // --- faults
 
 void Simulation::note(const std::string& what) {
-  faults_.push_back(fmt::format("{:.6f} s {}", static_cast<double>(now_ns()) / 1e9, what));
+  happened_.push_back(fmt::format("{:.6f} s {}", static_cast<double>(now_ns()) / 1e9, what));
 }
 
 void Simulation::schedule_fault() {
@@ -286,7 +292,10 @@ void Simulation::heal() {
   network_.weather = {};
   network_.weather.latency_max = milliseconds(2);
   server_.crash_in(0, false);
-  restart_server(milliseconds(1));
+  // States stay in memory until eviction exists; a server that is full of them would say busy for ever.
+  if (server_.running()) server_.stop();
+  plan_.limits.states_max = 1000;
+  restart_server(seconds(5));
   for (auto& device : devices_) {
     device->crash_in(0, nullptr);
     scheduler_.after(random_.duration(seconds(5)), [&device] { device->start(); });
@@ -341,7 +350,8 @@ void Simulation::add_fresh_devices() {
     // Their log-ins come with a restart of the server: it reads the table of tokens once.
     fresh_.push_back(std::make_unique<Device>(
         Device::Parts{scheduler_, network_, history_, person.name + "'s fresh device", person.user,
-                      add_log_in(person.user, {person.user.value ^ 99}), server_.clock.wall()},
+                      add_log_in(person.user, {person.user.value ^ 99}), server_.clock.wall(),
+                      [this](const std::string& what) { note(what); }},
         random_.fork()));
   }
   note("a last restart");

@@ -22,8 +22,8 @@ struct Outcome {
   checker::Verdict verdict;
   uint64_t hash = 0;  // of the whole history
   uint64_t tasks = 0;
-  std::vector<std::string> faults;  // what happened when, in plain words
-  std::string summary;              // how much happened
+  std::vector<std::string> happened;  // what went on when, in plain words
+  std::string summary;                // how much happened
 };
 
 class Simulation {
@@ -32,6 +32,8 @@ class Simulation {
   ~Simulation();
 
   Outcome run();
+  // Every frame goes into Outcome::happened, too.
+  void trace_frames();
 
  private:
   void add_people();
@@ -75,7 +77,7 @@ class Simulation {
   std::vector<model::UserId> caller_users_;
   std::vector<memory::MemoryStore::Snapshot> checkpoints_;
   std::unique_ptr<Server::Copy> aside_;
-  std::vector<std::string> faults_;
+  std::vector<std::string> happened_;
   bool healing_ = false;
   uint64_t texts_ = 0;
   uint64_t deaths_ = 0;

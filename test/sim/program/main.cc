@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   uint64_t seeds = 1, first_seed = 1;
   int bug = 0;
   double seconds_max = 0;
-  bool json = false, verbose = false, expect_violation = false;
+  bool json = false, verbose = false, expect_violation = false, trace = false;
   CLI::App app{"Simulates one server and its clients under faults, and checks every history."};
   app.add_option("--seeds", seeds, "how many seeds to run");
   app.add_option("--seed", first_seed, "the first of them");
@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", seconds_max, "stop after so many seconds (0: run all seeds)");
   app.add_flag("--expect-violation", expect_violation, "succeed if, and only if, a history broke a law");
   app.add_flag("--json", json, "one JSON object on one line");
+  app.add_flag("--trace", trace, "with --verbose, every frame");
   app.add_flag("--verbose", verbose, "tell what happened in each seed");
   CLI11_PARSE(app, argc, argv);
   spdlog::set_level(verbose ? spdlog::level::info : spdlog::level::off);
@@ -47,12 +48,14 @@ int main(int argc, char** argv) {
   for (uint64_t i = 0; i < seeds; ++i) {
     if (seconds_max > 0 && elapsed() > seconds_max) break;
     const uint64_t seed = first_seed + i;
-    const auto outcome = tidings::sim::Simulation(seed).run();
+    tidings::sim::Simulation simulation(seed);
+    if (trace) simulation.trace_frames();
+    const auto outcome = simulation.run();
     ++ran;
     acked += outcome.verdict.acked;
     hash = hash * 0x9E3779B97F4A7C15ull + outcome.hash;
     if (verbose) {
-      for (const auto& fault : outcome.faults) fmt::print(stderr, "  {}\n", fault);
+      for (const auto& line : outcome.happened) fmt::print(stderr, "  {}\n", line);
       fmt::print(stderr, "seed {}: {}; {}\n", seed, outcome.summary, outcome.verdict.counts_text());
     }
     if (outcome.verdict.violations() == 0) continue;
