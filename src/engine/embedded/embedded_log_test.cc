@@ -343,6 +343,36 @@ TEST(EmbeddedLog, a_failed_sync_or_write_ends_it_without_an_answer) {
   }
 }
 
+// The page cache goes on showing what a failed sync did not save, and no later sync saves it.
+TEST(EmbeddedLog, what_a_failed_sync_left_in_the_page_cache_is_saved_by_the_next_start) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    MemoryDisk disk;
+    SeededRandom random(seed);
+    {
+      Life life(disk);
+      ASSERT_TRUE(life.start());
+      life.read();
+      life.append_each({"one"});
+      disk.fail_next(DiskCall::Kind::sync);
+      life.append("two");
+      life.executor.run_all();
+      EXPECT_EQ(life.fatals.size(), 1u);
+    }
+    disk.crash();
+    {
+      Life life(disk);
+      ASSERT_TRUE(life.start());
+      life.read();
+      life.append_each({"three"});
+      EXPECT_EQ(life.seen, (Records{{1, "one"}, {2, "two"}, {3, "three"}}));
+    }
+    disk.power_cut(random);
+    const auto found = restart(disk, 3);
+    ASSERT_TRUE(found.ok()) << found.error().sentence;
+    EXPECT_EQ(*found, (Records{{1, "one"}, {2, "two"}, {3, "three"}}));
+  }
+}
+
 TEST(EmbeddedLog, records_that_wait_behind_a_failure_are_not_written) {
   MemoryDisk disk;
   Life life(disk);

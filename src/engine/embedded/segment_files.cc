@@ -115,6 +115,7 @@ class Recovery {
     out_.newest = {segment.header.first_position.value - 1};
     if (segment.header.newest_time != base::WallTime{}) out_.newest_time = segment.header.newest_time;
     GroupReader reader(*out_.last, segment.header);
+    last_group_at_ = segment_header_bytes;
     if (auto read = walk(reader, segment, last_size_); !read) return read;
     end = {reader.offset(), reader.group()};
     auto rest = out_.last->read(end.offset, last_size_ - std::min(last_size_, end.offset));
@@ -152,6 +153,7 @@ class Recovery {
         newest = record.position;
       }
       out_.newest_time = records->back().time;
+      last_group_at_ = (*group)->offset;
     }
     out_.newest = newest;
     return {};
@@ -170,6 +172,11 @@ class Recovery {
     if (torn) {
       if (auto cut = last.truncate(end.offset); !cut) return cut;
     }
+    // The last group may be readable only because the page cache still has it, marked clean by a sync that
+    // failed: unless it is written once more, no sync saves it (Linux; "fsyncgate").
+    auto doubtful = last.read(last_group_at_, end.offset - last_group_at_);
+    if (!doubtful) return base::fail(doubtful.error());
+    if (auto written = last.write(last_group_at_, *doubtful); !written) return written;
     if (auto synced = last.sync(); !synced) return synced;
     if (torn || last_size_ < header.bytes) {
       if (auto reserved = last.allocate(header.bytes); !reserved) return reserved;
@@ -187,6 +194,7 @@ class Recovery {
   const std::string& directory_;
   Recovered out_;
   uint64_t last_size_ = 0;
+  uint64_t last_group_at_ = segment_header_bytes;  // in the last segment
   std::vector<std::string> unfinished_;
 };
 
