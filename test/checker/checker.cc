@@ -45,6 +45,7 @@ struct Send {
   model::ClientId client_id;
   uint64_t content = 0;
   int64_t invoked_ns = 0;
+  size_t position = 0;  // in the order of sending; one that got another client id keeps its place
   std::vector<Ok> oks;
   bool failed = false;
   bool displaced = false;            // it was seen at a place that a restore took away
@@ -167,11 +168,13 @@ class Judge {
         case What::invoke: {
           auto [it, is_new] = sends_.try_emplace(key, sends_list_.size());
           if (!is_new) break;
+          const auto same = first_with_.try_emplace({record.device, event.content}, it->second).first;
           sends_list_.push_back({.device = record.device,
                                  .conversation = event.conversation,
                                  .client_id = event.client_id,
                                  .content = event.content,
-                                 .invoked_ns = record.time_ns});
+                                 .invoked_ns = record.time_ns,
+                                 .position = same->second});
           break;
         }
         case What::ok: {
@@ -337,16 +340,26 @@ class Judge {
   }
 
   void judge_senders() {
-    std::map<std::pair<Device, ConversationId>, const Send*> last;
+    std::vector<const Send*> in_order;
     for (const auto& send : sends_list_) {
-      if (!send.stored || send.displaced || !history_.devices()[send.device].keeps_outbox) continue;
-      auto& before = last[{send.device, send.conversation}];
-      if (before && before->stored->seq > send.stored->seq) {
+      if (send.stored && !send.displaced && history_.devices()[send.device].keeps_outbox)
+        in_order.push_back(&send);
+    }
+    std::sort(in_order.begin(), in_order.end(), [](const Send* a, const Send* b) {
+      return a->position != b->position ? a->position < b->position : a->invoked_ns < b->invoked_ns;
+    });
+    std::map<std::pair<Device, ConversationId>, const Send*> last;
+    for (const auto* send : in_order) {
+      auto& before = last[{send->device, send->conversation}];
+      if (before && before->position == send->position) {
+        blame(Law::once, fmt::format("{} and {} are one message under two client ids", describe(*before),
+                                     describe(*send)));
+      } else if (before && before->stored->seq > send->stored->seq) {
         blame(Law::order,
-              fmt::format("{} was sent after {}, but stands before it", describe(send), describe(*before)));
+              fmt::format("{} was sent after {}, but stands before it", describe(*send), describe(*before)));
         continue;
       }
-      before = &send;
+      before = send;
     }
   }
 
@@ -436,7 +449,8 @@ class Judge {
   std::vector<Window> lost_;
   std::map<ConversationId, const Copy*> reference_;
   std::unordered_map<SendKey, size_t, SendKeyHash> sends_;
-  std::vector<Send> sends_list_;  // in the order of sending
+  std::vector<Send> sends_list_;                              // in the order of sending
+  std::map<std::pair<Device, uint64_t>, size_t> first_with_;  // by content, which workloads make unique
   std::map<std::pair<Device, ConversationId>, Display> displays_;
   std::vector<uint32_t> processes_;
 };

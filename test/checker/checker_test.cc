@@ -190,6 +190,28 @@ TEST(checker, order_one_devices_sends_are_turned_round) {
   s.expect_only(Law::order);
 }
 
+TEST(checker, order_a_message_that_got_another_client_id_keeps_its_place) {
+  Story s;
+  s.invoke(1);
+  s.invoke(2);
+  s.history.fail(s.now += second_ns, s.anns, client_id(1));
+  s.history.invoke(s.now += second_ns, s.anns, s.conversation, client_id(9), s.text(1));
+  auto renamed = s.event(2, 9);
+  renamed.body = model::MessageCreated{s.text(1)};
+  s.copy("fresh", true, {s.event(1, 0), renamed, s.event(3, 2)});
+  EXPECT_EQ(check(s.history).violations(), 0u) << check(s.history).first;
+}
+
+TEST(checker, once_a_message_is_stored_under_two_client_ids) {
+  Story s;
+  s.invoke(1);
+  s.history.invoke(s.now += second_ns, s.anns, s.conversation, client_id(9), s.text(1));
+  auto again = s.event(3, 9);
+  again.body = model::MessageCreated{s.text(1)};
+  s.copy("fresh", true, {s.event(1, 0), s.event(2, 1), again});
+  s.expect_only(Law::once);
+}
+
 TEST(checker, order_ids_do_not_grow) {
   Story s;
   s.invoke(1);
