@@ -41,10 +41,11 @@ class [[nodiscard]] Result {
   explicit operator bool() const { return ok(); }
   T& value() & { return TIDINGS_CHECK(ok()), std::get<0>(either_); }
   const T& value() const& { return TIDINGS_CHECK(ok()), std::get<0>(either_); }
-  T&& value() && { return TIDINGS_CHECK(ok()), std::get<0>(std::move(either_)); }
+  // By value, so that what a temporary held outlives it in `for (auto& x : f().value())`.
+  T value() && { return TIDINGS_CHECK(ok()), std::get<0>(std::move(either_)); }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
-  T&& operator*() && { return std::move(*this).value(); }
+  T operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
   E& error() & { return TIDINGS_CHECK(!ok()), std::get<1>(either_); }

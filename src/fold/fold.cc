@@ -185,7 +185,10 @@ struct Fold {
 
     // These change nothing at all, not even `applied`.
     if (create && !valid_create(command, *create)) return refuse(Code::bad_request);
-    if (create && c.exists()) return answer(*out.reply, {1}, {0}, c.created_id);
+    if (create && c.exists()) {
+      out.reply->duplicate = true;
+      return answer(*out.reply, {1}, {0}, c.created_id);
+    }
     if (!create && !m) return refuse(Code::not_found);
 
     const uint64_t body_hash = wire::body_hash(command);

@@ -81,6 +81,8 @@ TEST(Fold, CreateMakesEventOneAndASecondCreateFindsIt) {
   const Output again = talk.apply(talk.create());
   EXPECT_FALSE(again.event);
   EXPECT_FALSE(again.reply->error);
+  EXPECT_FALSE(first.reply->duplicate);
+  EXPECT_TRUE(again.reply->duplicate);
   EXPECT_EQ(again.reply->id, first.reply->id);
   EXPECT_EQ(again.reply->seq.value, 1u);
 }

@@ -15,9 +15,8 @@ struct Gateway::State {
   explicit State(Parts parts) : shared(std::move(parts)) {
     ticker = shared.parts.executor.after(tick, [this] { on_tick(); });
     shared.parts.accounts.on_revoked(
-        shared.parts.executor, [weak = std::weak_ptr(shared.alive)](model::DeviceId device) {
-          const auto alive = weak.lock();
-          Session* session = alive ? (*alive)->people.with_device(device) : nullptr;
+        shared.parts.executor, [alive = std::weak_ptr(shared.alive), s = &shared](model::DeviceId device) {
+          Session* session = alive.expired() ? nullptr : s->people.with_device(device);
           if (session) session->end(wire::Code::device_revoked);
         });
   }

@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "gateway/gateway_fixture.h"
 #include "gateway/sync_gather.h"
+#include "test/gateway/fixture.h"
 
 namespace tidings::gateway {
 namespace {

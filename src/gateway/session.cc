@@ -111,13 +111,13 @@ void Session::on_hello(const wire::Hello& hello) {
   stage_ = Stage::checking;
   looking_up_ = true;
   hello_time_ = shared_.now();
-  shared_.parts.accounts.authenticate(
-      hello.token, shared_.parts.executor,
-      [weak = std::weak_ptr(shared_.alive), number = number_](wire::Answer<account::Identity> identity) {
-        const auto alive = weak.lock();
-        Session* session = alive ? (*alive)->session(number) : nullptr;
-        if (session) session->on_identity(std::move(identity));
-      });
+  shared_.parts.accounts.authenticate(hello.token, shared_.parts.executor,
+                                      [alive = std::weak_ptr(shared_.alive), shared = &shared_,
+                                       number = number_](wire::Answer<account::Identity> identity) {
+                                        Session* session =
+                                            alive.expired() ? nullptr : shared->session(number);
+                                        if (session) session->on_identity(std::move(identity));
+                                      });
 }
 
 void Session::on_identity(wire::Answer<account::Identity> identity) {
@@ -164,13 +164,13 @@ void Session::send(std::string_view frame) {
     return;
   }
   outbox_watched_ = true;
-  shared_.parts.executor.post([weak = std::weak_ptr(shared_.alive), number = number_, bound] {
-    const auto alive = weak.lock();
-    Session* session = alive ? (*alive)->session(number) : nullptr;
-    if (!session || session->stage_ == Stage::over) return;
-    session->outbox_watched_ = false;
-    if (session->transport_->outbox_bytes() > bound) session->end(wire::Code::slow_consumer);
-  });
+  shared_.parts.executor.post(
+      [alive = std::weak_ptr(shared_.alive), shared = &shared_, number = number_, bound] {
+        Session* session = alive.expired() ? nullptr : shared->session(number);
+        if (!session || session->stage_ == Stage::over) return;
+        session->outbox_watched_ = false;
+        if (session->transport_->outbox_bytes() > bound) session->end(wire::Code::slow_consumer);
+      });
 }
 
 void Session::write(std::string_view frame) {
@@ -206,9 +206,8 @@ void Session::leave() {
 void Session::on_closed(uint16_t, std::string_view) {
   leave();
   // The transport is still running this call, so it goes with the session a little later.
-  shared_.parts.executor.post([weak = std::weak_ptr(shared_.alive), number = number_] {
-    const auto alive = weak.lock();
-    if (alive) (*alive)->forget(number);
+  shared_.parts.executor.post([alive = std::weak_ptr(shared_.alive), shared = &shared_, number = number_] {
+    if (!alive.expired()) shared->forget(number);
   });
 }
 

@@ -1,4 +1,4 @@
-#include "gateway/gateway_fixture.h"
+#include "test/gateway/fixture.h"
 
 namespace tidings::gateway {
 namespace {

@@ -27,7 +27,7 @@ struct Shared {
   bool draining = false;
   base::Task drained;  // while draining: run once when the last session is gone
   // What is posted may run after the gateway is gone; it holds this weakly and looks sessions up by number.
-  std::shared_ptr<Shared*> alive = std::make_shared<Shared*>(this);
+  std::shared_ptr<bool> alive = std::make_shared<bool>(true);
 
   base::MonotonicTime now() const { return parts.clock.monotonic(); }
   Session* session(uint64_t number);

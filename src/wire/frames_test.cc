@@ -212,6 +212,52 @@ TEST(ClientFrames, ALoneSurrogateSpoilsOnlyItsFrame) {
   EXPECT_TRUE(parsed.frames[2].ok());
 }
 
+TEST(ClientFrames, ANumberThatNoMachineHoldsIsOutOfRangeAndIgnoredInAnUnknownField) {
+  for (const char* huge : {"18446744073709551616", "-9223372036854775809", "1e999", "-1E+400",
+                           "123456789012345678901234.5e300"}) {
+    client_one<Ping>(std::string(R"({"type":"ping","odd":[)") + huge + R"(,"1e999 \"stays\""],"x":)" + huge +
+                     "}");
+    const auto problem =
+        problem_of(R"({"type":"pull","request":5,"conversation":"0198f000-0000-8000-8000-00000000abcd",)"
+                   R"("after":)" +
+                   std::string(huge) + "}");
+    EXPECT_EQ(problem.code, Code::bad_request) << huge;
+    EXPECT_EQ(problem.request, 5u);
+  }
+  EXPECT_TRUE(problem_of(R"({"type":"ping","x":1e999e})").closes);
+  EXPECT_TRUE(problem_of(R"({"type":"ping","x":0018446744073709551616})").closes);
+  EXPECT_EQ(
+      client_one<MessageSend>(send_head + R"("odd":1e999,"message":{"kind":"text","text":"call 1e999 now"}})")
+          .message.text,
+      "call 1e999 now");
+}
+
+// Every byte of good messages changed, cut and doubled: the reader answers, whatever it is given.
+TEST(ClientFrames, MutatedMessagesAreAnsweredLikeAnyOther) {
+  const std::string seed =
+      "[" + send_head +
+      R"("previous":null,"until":1795300000123,"message":{"kind":"text","text":"\ud83d\ude00 \n"}},)" +
+      R"({"type":"sync","request":9,"from":"0198f000-0000-8000-8000-00000000abcd",)" +
+      R"("to":"0198f000-0000-8000-8000-00000000abcd","vector":[["0198f000-0000-8000-8000-00000000abcd",3,"33"]]}])";
+  size_t taken = 0, refused = 0;
+  const auto feed = [&](const std::string& text) {
+    for (const auto& frame : parse_client_frames(text).frames) ++(frame.ok() ? taken : refused);
+    for (const auto& frame : parse_server_frames(text).frames) ++(frame.ok() ? taken : refused);
+  };
+  for (size_t i = 0; i < seed.size(); ++i) {
+    for (const char byte : {'\0', '"', '\\', '{', ']', ',', '9', 'd', '\x80'}) {
+      std::string changed = seed;
+      changed[i] = byte;
+      feed(changed);
+    }
+    feed(seed.substr(0, i));
+    feed(seed.substr(i));
+    feed(seed.substr(0, i) + seed.substr(i / 2));
+  }
+  EXPECT_GT(taken, 1000u);
+  EXPECT_GT(refused, 1000u);
+}
+
 TEST(ClientFrames, OfARepeatedKeyTheFirstCounts) {
   EXPECT_EQ(client_one<Ack>(R"({"type":"ack","received":1,"received":2,"type":"bye"})").received, 1u);
 }

@@ -1,6 +1,7 @@
 #include "wire/json_reader.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 namespace tidings::wire {
@@ -61,6 +62,67 @@ std::vector<size_t> mend_surrogates(char* data, size_t size) {
   return spoiled;
 }
 
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// The length of the JSON number at the beginning of `text`, 0 if there is none.
+size_t number_size(std::string_view text) {
+  size_t at = 0;
+  const auto digits = [&] {
+    const size_t begin = at;
+    while (at < text.size() && is_digit(text[at])) ++at;
+    return at - begin;
+  };
+  const auto skip = [&](std::string_view any) {
+    if (at < text.size() && any.find(text[at]) != any.npos) return ++at, true;
+    return false;
+  };
+  skip("-");
+  if (!skip("0") && digits() == 0) return 0;
+  if (skip(".") && digits() == 0) return 0;
+  if (skip("eE")) {
+    skip("+-");
+    if (digits() == 0) return 0;
+  }
+  return at;
+}
+
+// Whether simdjson can hold it: 64 bits, or a finite double.
+bool fits(std::string_view number) {
+  const char* end = number.data() + number.size();
+  uint64_t positive = 0;
+  int64_t negative = 0;
+  double any = 0;
+  if (number.find_first_of(".eE") != number.npos)
+    return std::from_chars(number.data(), end, any).ec == std::errc();
+  return number[0] == '-' ? std::from_chars(number.data(), end, negative).ec == std::errc()
+                          : std::from_chars(number.data(), end, positive).ec == std::errc();
+}
+
+// JSON knows numbers of any size, simdjson only those that fit a machine's. The others become -1, which is
+// out of range for every field of ours and as ignorable as they in an unknown one.
+void mend_numbers(char* data, size_t size) {
+  const std::string_view text(data, size);
+  bool in_string = false;
+  for (size_t i = 0; i < size; ++i) {
+    if (in_string) {
+      if (text[i] == '\\')
+        ++i;
+      else if (text[i] == '"')
+        in_string = false;
+    } else if (text[i] == '"') {
+      in_string = true;
+    } else if (const size_t length = number_size(text.substr(i)); length > 0) {
+      if (!fits(text.substr(i, length))) {
+        std::memset(data + i, ' ', length);
+        std::memcpy(data + i, "-1", 2);
+      }
+      i += length - 1;
+    }
+  }
+}
+
 bool may_have_surrogates(std::string_view text) {
   return text.find("\\ud") != text.npos || text.find("\\uD") != text.npos;
 }
@@ -111,7 +173,11 @@ base::Result<JsonText, std::string> parse_json(std::string_view text, size_t dep
       parser.allocate(std::max<size_t>(text.size(), 4096), depth_max + 1) != simdjson::SUCCESS) {
     return base::fail(std::string("Out of memory."));
   }
-  const auto error = parser.parse(padded.data(), text.size(), false).get(out.root);
+  auto error = parser.parse(padded.data(), text.size(), false).get(out.root);
+  if (error == simdjson::NUMBER_ERROR) {
+    mend_numbers(padded.data(), text.size());
+    error = parser.parse(padded.data(), text.size(), false).get(out.root);
+  }
   if (error == simdjson::DEPTH_ERROR) return base::fail(std::string("The JSON is nested too deeply."));
   if (error == simdjson::UTF8_ERROR) return base::fail(std::string("The text is not UTF-8."));
   if (error != simdjson::SUCCESS) return base::fail(std::string("This is not JSON."));

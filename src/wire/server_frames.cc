@@ -3,6 +3,7 @@
 #include "wire/frame_words.h"
 #include "wire/frames.h"
 #include "wire/json_writer.h"
+#include "wire/page_json.h"
 
 namespace tidings::wire {
 namespace {
@@ -303,13 +304,7 @@ std::string encode_event(const model::Event& event) {
   return out;
 }
 
-std::string encode_page(const PageFrame& page, const std::vector<std::string>& events) {
-  std::string out;
-  size_t bytes = 512;
-  for (const auto& event : events) bytes += event.size() + 1;
-  out.reserve(bytes);
-  JsonWriter json(out);
-  json.begin_object().key("type").string("page").key("request").number(page.request);
+void write_page(JsonWriter& json, const PageFrame& page, const std::vector<std::string>& events) {
   json.key("conversation").string(model::to_text(page.conversation));
   json.key("events").begin_array();
   for (const auto& event : events) json.raw(event);
@@ -321,6 +316,16 @@ std::string encode_page(const PageFrame& page, const std::vector<std::string>& e
   json.key("upto").number(page.upto.value).key("head").number(page.head.value);
   json.key("more").boolean(page.more).key("asof").number(page.asof.value);
   write_marks(json, page.marks, page.mark_count);
+}
+
+std::string encode_page(const PageFrame& page, const std::vector<std::string>& events) {
+  std::string out;
+  size_t bytes = 512;
+  for (const auto& event : events) bytes += event.size() + 1;
+  out.reserve(bytes);
+  JsonWriter json(out);
+  json.begin_object().key("type").string("page").key("request").number(page.request);
+  write_page(json, page, events);
   json.end_object();
   return out;
 }

@@ -1,6 +1,4 @@
-// The embedded log through crashes, power cuts and damaged files, on the simulated disk.
-#include "engine/embedded/embedded_log.h"
-
+// The embedded log reading and writing, and what it makes of damaged files, on the simulated disk.
 #include <cstring>
 #include <map>
 
@@ -8,98 +6,12 @@
 #include <gtest/gtest.h>
 
 #include "base/hash.h"
-#include "engine/memory/memory_disk.h"
-#include "test/contract/fakes.h"
+#include "engine/embedded/log_life.h"
 
 namespace tidings::embedded {
 namespace {
 
-using contract::FakeClock;
-using contract::HandExecutor;
-using contract::SeededRandom;
-using memory::DiskCall;
-using memory::MemoryDisk;
-using model::Position;
 using ::testing::HasSubstr;
-
-const std::string segment_1 = "/log/0000000001.log";
-const std::string segment_2 = "/log/0000000002.log";
-
-using Records = std::map<uint64_t, std::string>;  // position → payload
-
-// One life of a process on a disk.
-class Life {
- public:
-  explicit Life(MemoryDisk& disk, uint64_t segment_bytes = 64 * 1024, uint64_t seed = 1)
-      : disk_(disk), segment_bytes_(segment_bytes), random_(seed) {}
-
-  base::Status start(uint64_t known_below = 0, uint64_t verify_from = 0) {
-    auto opened =
-        EmbeddedLog::open({.disk = disk_,
-                           .directory = "/log",
-                           .clock = clock_,
-                           .random = random_,
-                           .executor = executor,
-                           .limits = limits,
-                           .metrics = metrics,
-                           .fatal = [this](std::string sentence) { fatals.push_back(std::move(sentence)); },
-                           .known_below = {known_below},
-                           .verify_from = {verify_from},
-                           .segment_bytes = segment_bytes_});
-    if (!opened) return base::fail(opened.error());
-    log = *std::move(opened);
-    return {};
-  }
-  void read(uint64_t from = 1) {
-    log->read({from}, [this](ports::LogBatch batch) {
-      for (auto& record : batch.records) {
-        EXPECT_TRUE(seen.emplace(record.position.value, std::move(record.payload)).second);
-      }
-    });
-  }
-  std::optional<wire::Code> append(std::string payload) {
-    std::vector<ports::Log::Append> records;
-    records.push_back({{3}, std::move(payload)});
-    return log->append(std::move(records));
-  }
-  // One group per payload.
-  void append_each(const std::vector<std::string>& payloads) {
-    for (const auto& payload : payloads) {
-      ASSERT_EQ(append(payload), std::nullopt);
-      executor.run_all();
-    }
-  }
-
-  HandExecutor executor;
-  base::Limits limits;
-  base::Registry metrics;
-  std::vector<std::string> fatals;
-  Records seen;
-  std::unique_ptr<EmbeddedLog> log;
-
- private:
-  MemoryDisk& disk_;
-  uint64_t segment_bytes_;
-  FakeClock clock_;
-  SeededRandom random_;
-};
-
-std::vector<std::string> some_payloads(int count, size_t bytes = 100) {
-  std::vector<std::string> out;
-  for (int i = 0; i < count; ++i)
-    out.push_back(std::to_string(i) + std::string((static_cast<size_t>(i) * 37) % bytes, 'p'));
-  return out;
-}
-
-// What a start makes of the files: the records, or why it refuses.
-base::Result<Records> restart(MemoryDisk& disk, uint64_t known_below = 0) {
-  Life life(disk);
-  if (auto started = life.start(known_below); !started) return base::fail(started.error());
-  life.read();
-  life.executor.run_all();
-  EXPECT_TRUE(life.fatals.empty());
-  return life.seen;
-}
 
 // A log of one segment whose groups hold one record each, as a copy of its directory.
 struct Written {
@@ -161,6 +73,9 @@ TEST(EmbeddedLog, goes_on_behind_a_torn_tail_that_it_cut) {
     disk.restore(copy);
     Life life(disk);
     ASSERT_TRUE(life.start());
+    EXPECT_EQ(disk.snapshot().files[segment_1].substr(written.end - 20).find_first_not_of('\0'),
+              std::string::npos)
+        << "the remains are still there";
     life.read();
     life.append_each({"after", "the cut"});
     auto expected = written.records;
@@ -216,195 +131,6 @@ TEST(EmbeddedLog, says_where_the_damage_is_and_changes_nothing) {
           ": group 2 is unreadable, but it was synced once. Nothing was changed; put back a backup of the "
           "data directory, or the undamaged file");
   EXPECT_EQ(disk.snapshot().files, before);
-}
-
-TEST(EmbeddedLog, what_a_killed_process_wrote_counts_and_is_synced_before_it_is_handed_out) {
-  for (uint64_t seed = 0; seed < 40; ++seed) {
-    MemoryDisk disk;
-    SeededRandom random(seed);
-    struct Killed {};
-    {
-      Life life(disk);
-      ASSERT_TRUE(life.start());
-      life.read();
-      life.append_each({"one"});
-      disk.on_call = [&](const DiskCall& call) {
-        if (call.kind == DiskCall::Kind::sync && call.moment == DiskCall::Moment::before) throw Killed();
-      };
-      life.append("two");
-      EXPECT_THROW(life.executor.run_all(), Killed);
-      EXPECT_EQ(life.seen.size(), 1u);
-    }
-    disk.on_call = nullptr;
-    disk.crash();
-    const Records found = *restart(disk);
-    EXPECT_EQ(found, (Records{{1, "one"}, {2, "two"}}));
-    disk.power_cut(random);
-    EXPECT_EQ(*restart(disk), found) << "it was handed out before it was synced";
-  }
-}
-
-// Appends at random, dies at a random call of the disk, starts again, some times over: what was handed out
-// once is there under its position, and nothing is there that was not appended.
-void lives_on_a_disk(uint64_t seed, bool power) {
-  struct Death {};
-  MemoryDisk disk;
-  SeededRandom random(seed);
-  Records handed_out;
-  std::map<std::string, int> appended;
-  uint64_t death_in = 0;
-  int number = 0;
-  disk.on_call = [&](const DiskCall&) {
-    if (--death_in > 0) return;
-    power ? disk.power_cut(random) : disk.crash();
-    death_in = UINT64_MAX;
-    throw Death();
-  };
-  for (int life_number = 0; life_number < 12; ++life_number) {
-    death_in = 1 + random.below(life_number % 3 == 0 ? 40 : 400);
-    Life life(disk, 16 * 1024, seed * 100 + static_cast<uint64_t>(life_number));
-    try {
-      const auto started = life.start(handed_out.empty() ? 0 : handed_out.rbegin()->first);
-      ASSERT_TRUE(started.ok()) << "seed " << seed << ": " << started.error().sentence;
-      life.read();
-      for (;;) {
-        for (uint64_t n = random.below(6); n > 0; --n) {
-          const std::string payload = std::to_string(++number) + std::string(random.below(900), 'x');
-          if (life.append(payload) == std::nullopt) appended[payload] = life_number;
-        }
-        for (uint64_t n = random.below(4); n > 0; --n) life.executor.run_one();
-      }
-    } catch (const Death&) {
-    }
-    ASSERT_TRUE(life.fatals.empty()) << life.fatals[0];
-    for (const auto& [position, payload] : life.seen) {
-      ASSERT_TRUE(appended.contains(payload)) << "seed " << seed;
-      const auto [known, is_new] = handed_out.emplace(position, payload);
-      ASSERT_EQ(known->second, payload) << "seed " << seed << ": position " << position << " was given twice";
-    }
-  }
-  disk.on_call = nullptr;
-  Life life(disk, 16 * 1024, seed);
-  ASSERT_TRUE(life.start());
-  life.read();
-  life.executor.run_all();
-  std::map<std::string, int> times;
-  for (const auto& [position, payload] : life.seen) {
-    ASSERT_EQ(++times[payload], 1);
-    ASSERT_TRUE(appended.contains(payload));
-  }
-  for (const auto& [position, payload] : handed_out) {
-    ASSERT_TRUE(life.seen.contains(position)) << "seed " << seed << ": lost " << position;
-    ASSERT_EQ(life.seen[position], payload) << "seed " << seed;
-  }
-  int newest = 0;
-  for (const auto& [position, payload] : life.seen) {
-    const int here = std::stoi(payload);
-    ASSERT_GT(here, newest) << "records changed places";
-    newest = here;
-  }
-}
-
-TEST(EmbeddedLog, loses_nothing_that_was_handed_out_to_power_cuts_at_any_call) {
-  for (uint64_t seed = 0; seed < 80 && !HasFatalFailure(); ++seed) lives_on_a_disk(seed, true);
-}
-
-TEST(EmbeddedLog, loses_nothing_that_was_handed_out_to_kills_at_any_call) {
-  for (uint64_t seed = 0; seed < 40 && !HasFatalFailure(); ++seed) lives_on_a_disk(seed, false);
-}
-
-TEST(EmbeddedLog, a_failed_sync_or_write_ends_it_without_an_answer) {
-  for (const auto kind : {DiskCall::Kind::sync, DiskCall::Kind::write}) {
-    MemoryDisk disk;
-    Life life(disk);
-    ASSERT_TRUE(life.start());
-    life.read();
-    life.append_each({"one"});
-    disk.fail_next(kind);
-    int calls = 0;
-    disk.on_call = [&](const DiskCall&) { ++calls; };
-    EXPECT_EQ(life.append("two"), std::nullopt);
-    life.executor.run_one();
-    const int calls_at_failure = calls;
-    EXPECT_EQ(life.fatals.size(), 1u);
-    EXPECT_THAT(life.fatals[0], HasSubstr("Input/output error"));
-    EXPECT_EQ(life.append("three"), wire::Code::internal);
-    bool closed = false;
-    life.log->close([&] { closed = true; });
-    life.executor.run_all();
-    EXPECT_TRUE(closed);
-    EXPECT_EQ(calls, calls_at_failure) << "it tried the disk again";
-    EXPECT_EQ(life.fatals.size(), 1u);
-    EXPECT_EQ(life.seen, (Records{{1, "one"}}));
-    disk.on_call = nullptr;
-    SeededRandom random(5);
-    disk.power_cut(random);
-    EXPECT_EQ(*restart(disk), (Records{{1, "one"}}));
-  }
-}
-
-// The page cache goes on showing what a failed sync did not save, and no later sync saves it.
-TEST(EmbeddedLog, what_a_failed_sync_left_in_the_page_cache_is_saved_by_the_next_start) {
-  for (uint64_t seed = 0; seed < 20; ++seed) {
-    MemoryDisk disk;
-    SeededRandom random(seed);
-    {
-      Life life(disk);
-      ASSERT_TRUE(life.start());
-      life.read();
-      life.append_each({"one"});
-      disk.fail_next(DiskCall::Kind::sync);
-      life.append("two");
-      life.executor.run_all();
-      EXPECT_EQ(life.fatals.size(), 1u);
-    }
-    disk.crash();
-    {
-      Life life(disk);
-      ASSERT_TRUE(life.start());
-      life.read();
-      life.append_each({"three"});
-      EXPECT_EQ(life.seen, (Records{{1, "one"}, {2, "two"}, {3, "three"}}));
-    }
-    disk.power_cut(random);
-    const auto found = restart(disk, 3);
-    ASSERT_TRUE(found.ok()) << found.error().sentence;
-    EXPECT_EQ(*found, (Records{{1, "one"}, {2, "two"}, {3, "three"}}));
-  }
-}
-
-TEST(EmbeddedLog, records_that_wait_behind_a_failure_are_not_written) {
-  MemoryDisk disk;
-  Life life(disk);
-  life.limits.log_group_records_max = 1;
-  ASSERT_TRUE(life.start());
-  life.read();
-  life.append("one");
-  life.append("two");
-  disk.fail_next(DiskCall::Kind::sync);
-  life.executor.run_all();
-  EXPECT_TRUE(life.seen.empty());
-  EXPECT_EQ(life.fatals.size(), 1u);
-}
-
-TEST(EmbeddedLog, a_full_disk_ends_it_and_what_was_handed_out_stays) {
-  MemoryDisk disk;
-  Life life(disk, 16 * 1024);
-  ASSERT_TRUE(life.start());
-  life.read();
-  disk.set_capacity(40 * 1024);
-  int taken = 0;
-  while (life.fatals.empty() && taken < 1000) {
-    life.append(std::string(500, 'f'));
-    life.executor.run_all();
-    ++taken;
-  }
-  EXPECT_THAT(life.fatals.at(0), HasSubstr("No space left"));
-  EXPECT_EQ(life.append("more"), wire::Code::internal);
-  life.log.reset();
-  disk.crash();
-  disk.set_capacity(std::nullopt);
-  EXPECT_EQ(*restart(disk), life.seen);
 }
 
 // Three segments of one group each.

@@ -24,7 +24,10 @@ base::Fail<Failure> damage(const std::string& what) {
 // Where one segment's whole groups end.
 struct End {
   uint64_t offset = segment_header_bytes;
-  uint64_t group = 1;  // the next
+  uint64_t group = 1;        // the next
+  uint64_t last_offset = 0;  // of the last whole group; 0 if there is none
+  bool in_doubt = false;     // no trailer says that the last whole group was synced
+  bool torn = false;
 };
 
 class Recovery {
@@ -37,17 +40,16 @@ class Recovery {
       if (out_.segments[i + 1].header.first_position <= verify_from) continue;
       if (auto whole = verify(i); !whole) return base::fail(whole.error());
     }
-    bool torn = false;
     End end;
     if (!out_.segments.empty()) {
-      if (auto found = find_end(end, torn); !found) return base::fail(found.error());
+      if (auto found = find_end(end); !found) return base::fail(found.error());
     }
     if (out_.newest < known_below) {
       return damage(
           fmt::format("the log in {} ends at record {}, but record {} was already folded into the store",
                       directory_, out_.newest.value, known_below.value));
     }
-    if (auto settled = settle(end, torn); !settled) return base::fail(settled.error());
+    if (auto settled = settle(end); !settled) return base::fail(settled.error());
     return std::move(out_);
   }
 
@@ -110,21 +112,24 @@ class Recovery {
                               segment.path, reader.offset(), reader.group(), wanted));
   }
 
-  Status find_end(End& end, bool& torn) {
+  Status find_end(End& end) {
     const Segment& segment = out_.segments.back();
     out_.newest = {segment.header.first_position.value - 1};
     if (segment.header.newest_time != base::WallTime{}) out_.newest_time = segment.header.newest_time;
     GroupReader reader(*out_.last, segment.header);
-    last_group_at_ = segment_header_bytes;
     if (auto read = walk(reader, segment, last_size_); !read) return read;
-    end = {reader.offset(), reader.group()};
+    end.offset = reader.offset();
+    end.group = reader.group();
+    end.last_offset = last_group_offset_;
     auto rest = out_.last->read(end.offset, last_size_ - std::min(last_size_, end.offset));
     if (!rest) return base::fail(rest.error());
+    const auto trailer = decode_trailer(*rest, segment.header.seed());
+    end.in_doubt = end.last_offset != 0 && trailer != end.group - 1;
     switch (judge_tail(*rest, segment.header.seed(), end.group)) {
       case Tail::clean:
         break;
       case Tail::torn:
-        torn = true;
+        end.torn = true;
         break;
       case Tail::damaged:
         return damage(fmt::format("{} at byte {}: group {} is unreadable, but it was synced once",
@@ -136,6 +141,7 @@ class Recovery {
   // Moves through all whole groups.
   Status walk(GroupReader& reader, const Segment& segment, uint64_t size) {
     model::Position newest{segment.header.first_position.value - 1};
+    last_group_offset_ = 0;
     for (;;) {
       auto group = reader.next(size);
       if (!group) return base::fail(group.error());
@@ -153,14 +159,14 @@ class Recovery {
         newest = record.position;
       }
       out_.newest_time = records->back().time;
-      last_group_at_ = (*group)->offset;
+      last_group_offset_ = (*group)->offset;
     }
     out_.newest = newest;
     return {};
   }
 
   // From here on the directory is changed.
-  Status settle(const End& end, bool torn) {
+  Status settle(const End& end) {
     for (const std::string& path : unfinished_) {
       if (auto removed = disk_.remove(path); !removed) return removed;
     }
@@ -169,19 +175,21 @@ class Recovery {
 
     const SegmentHeader& header = out_.segments.back().header;
     ports::File& last = *out_.last;
-    if (torn) {
+    if (end.torn) {
       if (auto cut = last.truncate(end.offset); !cut) return cut;
     }
-    // The last group may be readable only because the page cache still has it, marked clean by a sync that
-    // failed: unless it is written once more, no sync saves it (Linux; "fsyncgate").
-    auto doubtful = last.read(last_group_at_, end.offset - last_group_at_);
-    if (!doubtful) return base::fail(doubtful.error());
-    if (auto written = last.write(last_group_at_, *doubtful); !written) return written;
+    if (end.in_doubt) {
+      // If its sync failed, it may stand in the system's cache alone and count as clean there: it is written
+      // once more.
+      auto group = last.read(end.last_offset, end.offset - end.last_offset);
+      if (!group) return base::fail(group.error());
+      if (auto written = last.write(end.last_offset, *group); !written) return written;
+    }
     if (auto synced = last.sync(); !synced) return synced;
-    if (torn || last_size_ < header.bytes) {
+    if (end.torn || last_size_ < header.bytes) {
       if (auto reserved = last.allocate(header.bytes); !reserved) return reserved;
     }
-    if (end.group > header.first_group) {
+    if (end.last_offset != 0) {
       if (auto told = last.write(end.offset, encode_trailer(header.seed(), end.group - 1)); !told)
         return told;
     }
@@ -194,7 +202,7 @@ class Recovery {
   const std::string& directory_;
   Recovered out_;
   uint64_t last_size_ = 0;
-  uint64_t last_group_at_ = segment_header_bytes;  // in the last segment
+  uint64_t last_group_offset_ = 0;
   std::vector<std::string> unfinished_;
 };
 

@@ -4,23 +4,10 @@
 
 #include <fmt/format.h>
 
+#include "engine/memory/inode.h"
+
 namespace tidings::memory {
 namespace {
-
-constexpr uint64_t sector_bytes = 512;
-
-// A change of one file since its last sync.
-struct Change {
-  uint64_t size_after;
-  bool cuts = false;  // a truncation: what was beyond size_after reads as zeros if the file grows again
-  uint64_t offset = 0;
-  base::Bytes bytes;  // what a write wrote
-};
-
-void put(base::Bytes& image, uint64_t offset, base::BytesView bytes) {
-  if (image.size() < offset + bytes.size()) image.resize(offset + bytes.size());
-  image.replace(offset, bytes.size(), bytes);
-}
 
 std::string parent_of(const std::string& path) {
   const size_t slash = path.find_last_of('/');
@@ -33,77 +20,6 @@ base::Fail<base::Failure> no_such(const std::string& path) {
 }
 
 }  // namespace
-
-struct MemoryDisk::Inode {
-  base::Bytes data;     // what a process sees
-  base::Bytes durable;  // what survives, but for `changes`
-  std::vector<Change> changes;
-  bool lost_a_sync = false;  // data differs from durable though nothing is pending
-
-  void apply(Change change) {
-    if (change.cuts) data.resize(std::min<uint64_t>(data.size(), change.size_after));
-    put(data, change.offset, change.bytes);
-    data.resize(change.size_after);
-    changes.push_back(std::move(change));
-  }
-
-  void make_durable() {
-    for (const Change& change : changes) {
-      if (change.cuts) durable.resize(std::min<uint64_t>(durable.size(), change.size_after));
-      put(durable, change.offset, change.bytes);
-      durable.resize(change.size_after);
-    }
-    changes.clear();
-  }
-
-  void lose_changes() {
-    lost_a_sync = lost_a_sync || !changes.empty();
-    changes.clear();
-  }
-
-  void power_cut(ports::Random& random) {
-    if (changes.empty() && !lost_a_sync) return;
-    switch (random.below(4)) {
-      case 0:
-        break;
-      case 1:
-        make_durable();
-        break;
-      default:
-        keep_some(random);
-    }
-    changes.clear();
-    lost_a_sync = false;
-    data = durable;
-  }
-
-  // Sizes are journalled in order, so a prefix of them stays; data pages are written in any order.
-  void keep_some(ports::Random& random) {
-    const uint64_t sizes_kept = random.below(changes.size() + 1);
-    uint64_t size = durable.size();
-    for (size_t i = 0; i < changes.size(); ++i) {
-      const Change& change = changes[i];
-      if (i < sizes_kept) {
-        size = change.size_after;
-        if (change.cuts) durable.resize(std::min<uint64_t>(durable.size(), size));
-      }
-      keep_some_of(change, random);
-    }
-    durable.resize(size);
-  }
-
-  void keep_some_of(const Change& change, ports::Random& random) {
-    const uint64_t how = random.below(4);
-    const uint64_t end = change.offset + change.bytes.size();
-    for (uint64_t at = change.offset; at < end;) {
-      const uint64_t next = std::min(end, (at / sector_bytes + 1) * sector_bytes);
-      if (how == 1 || (how >= 2 && random.below(2) == 0)) {
-        put(durable, at, base::BytesView(change.bytes).substr(at - change.offset, next - at));
-      }
-      at = next;
-    }
-  }
-};
 
 // A change of the names of one directory: `from` goes (unless empty), `to` is `inode` (unless empty). Both or
 // neither.
@@ -385,6 +301,11 @@ void MemoryDisk::power_cut(ports::Random& random) {
 void MemoryDisk::fail_next(Kind kind) {
   base::MutexLock lock(mutex_);
   failing_.insert(kind);
+}
+
+void MemoryDisk::mend() {
+  base::MutexLock lock(mutex_);
+  failing_.clear();
 }
 
 void MemoryDisk::set_capacity(std::optional<uint64_t> bytes) {

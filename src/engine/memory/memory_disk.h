@@ -15,6 +15,8 @@
 
 namespace tidings::memory {
 
+struct Inode;
+
 // One call of Disk or File, as MemoryDisk tells it to its hook.
 struct DiskCall {
   enum class Kind {
@@ -72,6 +74,8 @@ class MemoryDisk : public ports::Disk {
   // --- Faults
   // The next call of this kind fails and (a sync apart) changes nothing.
   void fail_next(DiskCall::Kind kind);
+  // Forgets the failures that have not happened yet.
+  void mend();
   // Files may hold this many bytes together; a write beyond writes what fits and fails. None: no bound.
   void set_capacity(std::optional<uint64_t> bytes);
   // Damage of the medium, seen by every later read. False if the file or the bit does not exist.
@@ -87,7 +91,6 @@ class MemoryDisk : public ports::Disk {
   void restore(const Snapshot& snapshot);
 
  private:
-  struct Inode;
   struct NameChange;
   class MemoryFile;
   class MemoryLock;

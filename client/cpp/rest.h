@@ -1,0 +1,64 @@
+// The REST calls that a client needs around the connection: sign up, log in, look people up (protocol.md §13
+// and its appendix). One reactor; callbacks run there, later, and not at all once the Rest is gone.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/cpp/websocket_transport.h"
+#include "model/ids.h"
+#include "net/http.h"
+#include "wire/codes.h"
+
+namespace tidings::client {
+
+struct PersonInfo {
+  model::UserId user;
+  std::string handle;
+  std::string display_name;
+};
+struct LogIn {
+  std::string token;
+  model::UserId user;
+  model::DeviceId device;
+};
+
+// Why a call brought nothing: the server could not be reached (no code), or it said no.
+struct RestProblem {
+  std::optional<wire::Code> code;
+  std::string sentence;
+};
+template <class T>
+using RestDone = std::function<void(base::Result<T, RestProblem>)>;
+
+class Rest {
+ public:
+  // `token` may be empty for signing up and logging in.
+  Rest(net::Reactor& reactor, Address address, std::string token);
+
+  void sign_up(const std::string& handle, const std::string& password, const std::string& display_name,
+               RestDone<PersonInfo> done);
+  void log_in(const std::string& handle, const std::string& password, const std::string& device_name,
+              RestDone<LogIn> done);
+  // Nullopt if there is nobody of this handle.
+  void find_by_handle(const std::string& handle, RestDone<std::optional<PersonInfo>> done);
+  // Those that exist and that one may know.
+  void find_by_ids(const std::vector<model::UserId>& users, RestDone<std::vector<PersonInfo>> done);
+
+ private:
+  template <class T>
+  void call(net::HttpRequest request, T (*read)(std::string_view body, bool& ok), RestDone<T> done);
+
+  net::Reactor& reactor_;
+  Address address_;
+  std::string token_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+// [a-z0-9_]{3,32}
+bool is_handle(std::string_view text);
+
+}  // namespace tidings::client

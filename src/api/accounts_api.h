@@ -1,0 +1,13 @@
+// POST /v1/accounts, POST and DELETE /v1/tokens, GET /v1/me, GET /v1/users.
+#pragma once
+
+#include <memory>
+
+#include "api/api.h"
+
+namespace tidings::api {
+
+// `parts` outlives the router; `alive` expires with it.
+void add_account_routes(Router& router, const Api::Parts& parts, std::weak_ptr<bool> alive);
+
+}  // namespace tidings::api

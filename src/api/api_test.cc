@@ -1,0 +1,287 @@
+#include "api/api.h"
+
+#include "api/time_text.h"
+#include "test/gateway/fixture.h"
+#include "wire/json_reader.h"
+
+namespace tidings::api {
+namespace {
+
+using gateway::ann;
+using gateway::bob;
+
+// An answered call, its body as text.
+struct Answered {
+  int count = 0;
+  net::HttpResponse response;
+  const std::string& header(std::string_view name) const {
+    static const std::string none;
+    const auto* found = net::find_header(response.headers, name);
+    return found ? *found : none;
+  }
+};
+
+class ApiTest : public gateway::GatewayTest {
+ protected:
+  std::shared_ptr<Answered> ask(std::string method, std::string target, std::string body = "",
+                                net::HttpHeaders headers = {}, std::string token = "ann-phone") {
+    net::HttpRequest request;
+    request.method = std::move(method);
+    const size_t mark = target.find('?');
+    request.path = target.substr(0, mark);
+    if (mark != target.npos) request.query = target.substr(mark + 1);
+    request.headers = std::move(headers);
+    if (!token.empty()) request.headers.emplace_back("authorization", "bearer " + token);
+    request.body = std::move(body);
+    auto answered = std::make_shared<Answered>();
+    api_.on_request(std::move(request), [answered](net::HttpResponse response) {
+      ++answered->count;
+      answered->response = std::move(response);
+    });
+    executor_.run();
+    return answered;
+  }
+  // The answer is a problem with this status and code.
+  static void expect_problem(const std::shared_ptr<Answered>& answered, int status, const std::string& code) {
+    ASSERT_EQ(answered->count, 1);
+    EXPECT_EQ(answered->response.status, status) << answered->response.body;
+    EXPECT_EQ(answered->header("Content-Type"), "application/problem+json");
+    EXPECT_EQ(text(answered, "code"), code);
+    EXPECT_NE(answered->response.body.find("\"status\":" + std::to_string(status)), std::string::npos);
+    EXPECT_FALSE(text(answered, "title").empty() || text(answered, "type").empty() ||
+                 text(answered, "detail").empty());
+  }
+  static std::string text(const std::shared_ptr<Answered>& answered, std::string_view field) {
+    auto parsed = wire::parse_json(answered->response.body, 16);
+    wire::JsonObject object;
+    if (!parsed || parsed->root.get(object) != simdjson::SUCCESS) return "no JSON";
+    return std::string(wire::Fields(object).optional_text(field).value_or("absent"));
+  }
+  std::string messages() { return "/v1/conversations/" + model::to_text(talk()) + "/messages"; }
+
+  bool ready_ = true;
+  Api api_{{*gateway_, service_, executor_, time_, random_, limits_, [this] { return ready_; }, {}, "1.2.3"}};
+  const std::string hi_ = R"({"message":{"kind":"text","text":"hi"}})";
+};
+
+TEST_F(ApiTest, ALifeFromSignUpToLogOut) {
+  auto made = ask("POST", "/v1/accounts",
+                  R"({"handle":"carl","password":"long enough","display_name":"Carl"})", {}, "");
+  ASSERT_EQ(made->response.status, 201) << made->response.body;
+  EXPECT_EQ(text(made, "handle"), "carl");
+  EXPECT_EQ(made->header("Content-Type"), "application/json");
+  expect_problem(
+      ask("POST", "/v1/accounts", R"({"handle":"carl","password":"long enough","display_name":"C"})", {}, ""),
+      409, "exists");
+  auto in =
+      ask("POST", "/v1/tokens", R"({"handle":"carl","password":"long enough","device_name":"test"})", {}, "");
+  ASSERT_EQ(in->response.status, 201);
+  EXPECT_EQ(text(in, "user"), text(made, "user"));
+  const std::string token = text(in, "token");
+  EXPECT_EQ(text(in, "expires").back(), 'Z');
+  auto me = ask("GET", "/v1/me", "", {}, token);
+  EXPECT_EQ(text(me, "display_name"), "Carl");
+  EXPECT_EQ(text(me, "device"), text(in, "device"));
+  EXPECT_EQ(ask("DELETE", "/v1/tokens", "", {}, token)->response.status, 204);
+  expect_problem(ask("GET", "/v1/me", "", {}, token), 401, "unauthenticated");
+}
+
+TEST_F(ApiTest, AWrongPasswordAndAnUnknownHandleLookTheSame) {
+  ask("POST", "/v1/accounts", R"({"handle":"carl","password":"long enough"})", {}, "");
+  auto wrong = ask("POST", "/v1/tokens", R"({"handle":"carl","password":"long enougH"})", {}, "");
+  auto unknown = ask("POST", "/v1/tokens", R"({"handle":"nobody","password":"long enough"})", {}, "");
+  expect_problem(wrong, 401, "unauthenticated");
+  EXPECT_EQ(wrong->response.body, unknown->response.body);
+  EXPECT_EQ(wrong->header("WWW-Authenticate").substr(0, 6), "Bearer");
+}
+
+TEST_F(ApiTest, WithoutAGoodTokenNothingIsTold) {
+  for (const char* token : {"", "nobody's"}) {
+    auto answered = ask("GET", "/v1/me", "", {}, token);
+    expect_problem(answered, 401, "unauthenticated");
+    EXPECT_FALSE(answered->header("WWW-Authenticate").empty());
+  }
+  expect_problem(ask("GET", "/v1/me", "", {}, "expired"), 401, "token_expired");
+  expect_problem(ask("GET", "/v1/me", "", {{"Authorization", "Basic YTpi"}}, ""), 401, "unauthenticated");
+}
+
+TEST_F(ApiTest, UnknownPathsMethodsAndTypesHaveTheirOwnAnswers) {
+  expect_problem(ask("GET", "/v1/nothing"), 404, "not_found");
+  expect_problem(ask("GET", "/v1/conversations//messages"), 404, "not_found");
+  expect_problem(ask("GET", "/v1/me/"), 404, "not_found");
+  auto method = ask("PATCH", "/v1/tokens");
+  expect_problem(method, 405, "unsupported");
+  EXPECT_EQ(method->header("Allow"), "POST, DELETE");
+  expect_problem(ask("POST", messages(), hi_, {{"content-type", "text/plain"}}), 415, "unsupported");
+  EXPECT_EQ(ask("POST", messages(), hi_, {{"Content-Type", "Application/JSON; charset=utf-8"}})->count, 0)
+      << "it was handed over";
+}
+
+TEST_F(ApiTest, BadBodiesAreBadRequests) {
+  const std::string deep = R"({"message":)" + std::string(17, '[') + std::string(17, ']') + "}";
+  for (const std::string& body :
+       {std::string(), std::string("7"), std::string("[]"), std::string("{"), deep, std::string("{}"),
+        std::string(R"({"message":"hi"})"), std::string(R"({"message":{"kind":7,"text":"hi"}})"),
+        std::string(R"({"message":{"kind":"text"}})"),
+        std::string(R"({"message":{"kind":"text","text":"\ud800"}})"),
+        std::string(R"({"message":{"kind":"text","text":""}})"), std::string("{\"message\":\"\xff\"}")}) {
+    expect_problem(ask("POST", messages(), body), 400, "bad_request");
+  }
+  expect_problem(ask("POST", messages(), R"({"message":{"kind":"poll"}})"), 400, "unsupported");
+  expect_problem(
+      ask("POST", messages(),
+          R"({"message":{"kind":"text","text":")" + std::string(limits_.text_bytes_max + 1, 'x') + "\"}}"),
+      413, "too_large");
+  expect_problem(ask("POST", "/v1/accounts", R"({"handle":"x","password":"long enough"})", {}, ""), 400,
+                 "bad_request");
+  expect_problem(ask("POST", "/v1/accounts", R"({"handle":["x"],"password":"long enough"})", {}, ""), 400,
+                 "bad_request");
+  expect_problem(ask("GET", messages() + "?after=-1"), 400, "bad_request");
+  expect_problem(ask("GET", messages() + "?limit=0"), 400, "bad_request");
+  expect_problem(ask("GET", "/v1/conversations/no-uuid/messages"), 404, "not_found");
+  EXPECT_TRUE(link().all<ports::Commands>().empty());
+}
+
+TEST_F(ApiTest, ASendIsAnsweredWhenTheFoldDid) {
+  const std::string key = "0198F0AA-0000-7000-8000-000000000001";
+  auto sent = ask("POST", messages(), R"({"odd":1,"message":{"kind":"text","text":"hi","odd":[2]}})",
+                  {{"Idempotency-Key", key}});
+  EXPECT_EQ(sent->count, 0);
+  const auto command = last_commands().at(0);
+  EXPECT_EQ(model::to_text(command.client_id), "0198f0aa-0000-7000-8000-000000000001");
+  EXPECT_EQ(command.user, ann);
+  auto reply = ok(command, 7);
+  reply.time = base::wall_from_ms(1'795'300'000'123);
+  down(reply);
+  EXPECT_EQ(sent->response.status, 201);
+  EXPECT_EQ(sent->response.body, R"({"conversation":")" + model::to_text(talk()) +
+                                     R"(","seq":7,"ord":0,"id":"7000","time":"2026-11-21T22:26:40.123Z",)"
+                                     R"("client_id":"0198f0aa-0000-7000-8000-000000000001"})");
+  auto again = ask("POST", messages(), hi_, {{"Idempotency-Key", key}});
+  reply.to = last_commands().at(0).reply_to;
+  reply.duplicate = true;
+  down(reply);
+  EXPECT_EQ(again->response.status, 200);
+  EXPECT_NE(again->response.body.find(R"("duplicate":true)"), std::string::npos);
+}
+
+TEST_F(ApiTest, AnyIdempotencyKeyBecomesAClientIdAndWithoutOneTheServerMints) {
+  ask("POST", messages(), hi_, {{"idempotency-key", "order 66"}});
+  EXPECT_EQ(last_commands().at(0).client_id.bytes, model::uuid_v8("order 66"));
+  auto minted = ask("POST", messages(), hi_);
+  EXPECT_EQ(last_commands().at(0).client_id.version(), 7);
+  EXPECT_EQ(model::uuid_v7_time(last_commands().at(0).client_id.bytes), time_.wall());
+  down(ok(last_commands().at(0), 1));
+  EXPECT_EQ(text(minted, "client_id"), model::to_text(last_commands().at(0).client_id));
+  expect_problem(ask("POST", messages(), hi_, {{"Idempotency-Key", ""}}), 400, "bad_request");
+}
+
+TEST_F(ApiTest, RefusalsOfTheFoldKeepTheirCode) {
+  auto sent = ask("POST", messages(), hi_);
+  down(refused(last_commands().at(0), wire::Code::not_found, true));
+  expect_problem(sent, 404, "not_found");
+  sent = ask("POST", messages(), hi_);
+  down(refused(last_commands().at(0), wire::Code::busy, false));
+  expect_problem(sent, 503, "busy");
+  EXPECT_EQ(sent->header("Retry-After"), "1");
+}
+
+TEST_F(ApiTest, ADirectConversationIsMadeOnceAndFoundAgain) {
+  const std::string body = R"({"kind":"direct","members":["2"]})";
+  auto made = ask("POST", "/v1/conversations", body);
+  down(ok(last_commands().at(0), 1));
+  EXPECT_EQ(made->response.status, 201);
+  EXPECT_EQ(text(made, "conversation"), model::to_text(talk()));
+  auto again = ask("POST", "/v1/conversations", body);
+  auto reply = ok(last_commands().at(0), 1);
+  reply.duplicate = true;
+  down(reply);
+  EXPECT_EQ(again->response.status, 200);
+  expect_problem(ask("POST", "/v1/conversations", R"({"kind":"direct","members":["999"]})"), 404,
+                 "not_found");
+  expect_problem(ask("POST", "/v1/conversations", R"({"kind":"direct","members":["1"]})"), 400,
+                 "bad_request");
+  expect_problem(ask("POST", "/v1/conversations", R"({"kind":"direct","members":[2]})"), 400, "bad_request");
+  expect_problem(ask("POST", "/v1/conversations", R"({"kind":"group","members":["2"]})"), 400, "unsupported");
+}
+
+TEST_F(ApiTest, MessagesAreAPageWithTheEventsBytes) {
+  auto read = ask("GET", messages() + "?after=3&limit=500");
+  const auto pull = link().all<ports::Pull>().at(0);
+  EXPECT_EQ(pull.user, ann);
+  EXPECT_EQ(pull.after.value, 3u);
+  EXPECT_EQ(pull.limit, limits_.page_events_max);
+  ports::Page page;
+  page.conversation = talk();
+  page.events = {R"({"type":"event","seq":4})"};
+  page.upto = {4};
+  page.head = {9};
+  page.asof = {9};
+  page.more = true;
+  down(ports::PageOut{pull.query, page});
+  EXPECT_EQ(read->response.status, 200);
+  EXPECT_EQ(read->response.body,
+            R"({"conversation":")" + model::to_text(talk()) +
+                R"(","events":[{"type":"event","seq":4}],"holes":[],"upto":4,"head":9,"more":true,)"
+                R"("asof":9,"marks":[],"mark_count":0})");
+}
+
+TEST_F(ApiTest, PeopleAreFoundByHandleAndThoseOneTalksToById) {
+  auto found = ask("GET", "/v1/users?handle=bob");
+  EXPECT_EQ(found->response.body, R"({"users":[{"user":"2","handle":"bob","display_name":"bob"}]})");
+  EXPECT_EQ(ask("GET", "/v1/users?handle=nobody")->response.body, R"({"users":[]})");
+
+  auto several = ask("GET", "/v1/users?ids=3,2,1,2");
+  EXPECT_EQ(several->count, 0);
+  for (size_t shard = 0; shard < 2; ++shard) {
+    std::vector<ports::DownFrame> answers;
+    for (const auto& question : links_[shard].all<ports::AskMember>()) {
+      EXPECT_EQ(question.user, ann);
+      answers.emplace_back(ports::MemberOut{question.query, question.conversation == talk()});
+    }
+    down(shard, std::move(answers));
+  }
+  executor_.run();
+  EXPECT_EQ(
+      several->response.body,
+      R"({"users":[{"user":"2","handle":"bob","display_name":"bob"},{"user":"1","handle":"ann","display_name":"ann"}]})");
+
+  expect_problem(ask("GET", "/v1/users"), 400, "bad_request");
+  expect_problem(ask("GET", "/v1/users?ids="), 400, "bad_request");
+  expect_problem(ask("GET", "/v1/users?ids=1,,2"), 400, "bad_request");
+  std::string many = "/v1/users?ids=1";
+  for (int i = 100; i < 150; ++i) many += "," + std::to_string(i);
+  expect_problem(ask("GET", many), 422, "limit");
+}
+
+TEST_F(ApiTest, HealthAndVersionNeedNoToken) {
+  EXPECT_EQ(ask("GET", "/livez", "", {}, "")->response.status, 200);
+  EXPECT_EQ(ask("GET", "/readyz", "", {}, "")->response.status, 200);
+  ready_ = false;
+  expect_problem(ask("GET", "/readyz", "", {}, ""), 503, "busy");
+  EXPECT_EQ(text(ask("GET", "/v1/version", "", {}, ""), "version"), "1.2.3");
+}
+
+TEST_F(ApiTest, EveryAnswerHasARequestIdTheAskersIfItIsOne) {
+  EXPECT_EQ(ask("GET", "/livez")->header("X-Request-Id").size(), 16u);
+  EXPECT_EQ(ask("GET", "/livez", "", {{"X-Request-Id", "abc-1"}})->header("X-Request-Id"), "abc-1");
+  EXPECT_EQ(ask("GET", "/livez", "", {{"X-Request-Id", "a\r\nSet-Cookie: x"}})->header("X-Request-Id").size(),
+            16u);
+}
+
+TEST_F(ApiTest, WhatTheHttpServerRefusesIsAProblemToo) {
+  for (const int status : {400, 404, 408, 413, 431, 500, 503}) {
+    const auto response = api_.refusal(status);
+    EXPECT_EQ(response.status, status);
+    EXPECT_NE(response.body.find("\"status\":" + std::to_string(status)), std::string::npos);
+  }
+}
+
+TEST(TimeText, IsRfc3339) {
+  EXPECT_EQ(time_text(base::wall_from_ms(0)), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(time_text(base::wall_from_ms(951'782'400'007)), "2000-02-29T00:00:00.007Z");
+  EXPECT_EQ(time_text(base::wall_from_ms(-1)), "1969-12-31T23:59:59.999Z");
+}
+
+}  // namespace
+}  // namespace tidings::api

@@ -1,0 +1,102 @@
+#include "api/call.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "wire/json_writer.h"
+
+namespace tidings::api {
+
+namespace {
+
+constexpr size_t request_id_bytes_max = 64;
+
+bool same_word(std::string_view a, std::string_view b) {
+  return std::ranges::equal(
+      a, b, {}, [](unsigned char c) { return std::tolower(c); },
+      [](unsigned char c) { return std::tolower(c); });
+}
+
+// `type/subtype` without parameters.
+bool is_json(std::string_view content_type) {
+  content_type = content_type.substr(0, content_type.find(';'));
+  while (content_type.ends_with(' ')) content_type.remove_suffix(1);
+  return same_word(content_type, "application/json");
+}
+
+bool is_request_id(std::string_view text) {
+  return !text.empty() && text.size() <= request_id_bytes_max &&
+         std::ranges::all_of(
+             text, [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.'; });
+}
+
+}  // namespace
+
+net::HttpResponse problem_response(const wire::Problem& problem, int status) {
+  const auto& row = wire::row(problem.code);
+  net::HttpResponse response;
+  response.status = status != 0 ? status : row.http_status;
+  wire::JsonWriter json(response.body);
+  json.begin_object().key("type").string("urn:tidings:problem:" + std::string(row.name));
+  json.key("title").string(row.sentence).key("status").number(static_cast<uint64_t>(response.status));
+  json.key("code").string(row.name);
+  json.key("detail").string(problem.detail.empty() ? row.sentence : problem.detail).end_object();
+  response.headers.emplace_back("Content-Type", "application/problem+json");
+  if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"tidings\"");
+  if (row.retry == wire::Retry::as_is && response.status >= 429)
+    response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+std::string Call::token() const {
+  const auto* header = net::find_header(request_.headers, "Authorization");
+  if (!header) return "";
+  const size_t space = header->find(' ');
+  if (space == header->npos || !same_word(std::string_view(*header).substr(0, space), "bearer")) return "";
+  const size_t begin = header->find_first_not_of(' ', space);
+  return begin == header->npos ? "" : header->substr(begin);
+}
+
+std::optional<wire::Fields> Call::body(size_t depth_max) {
+  const auto* type = net::find_header(request_.headers, "Content-Type");
+  if (type && !is_json(*type)) {
+    refuse({wire::Code::unsupported, "The body is JSON: Content-Type: application/json."}, 415);
+    return std::nullopt;
+  }
+  const auto text = wire::parse_json(request_.body, depth_max);
+  wire::JsonObject object;
+  if (!text) {
+    refuse({wire::Code::bad_request, text.error()});
+  } else if (text->root.get(object) != simdjson::SUCCESS) {
+    refuse({wire::Code::bad_request, "The body is a JSON object."});
+  } else if (text->is_spoiled(0)) {
+    refuse({wire::Code::bad_request, "A string has half a surrogate pair."});
+  } else {
+    return wire::Fields(object);
+  }
+  return std::nullopt;
+}
+
+void Call::answer(int status, std::string json) {
+  reply({status, {{"Content-Type", "application/json"}}, std::move(json)});
+}
+
+void Call::answer_empty(int status) {
+  reply({status, {}, ""});
+}
+
+void Call::refuse(const wire::Problem& problem, int status, net::HttpHeaders headers) {
+  auto response = problem_response(problem, status);
+  for (auto& header : headers) response.headers.push_back(std::move(header));
+  reply(std::move(response));
+}
+
+void Call::reply(net::HttpResponse response) {
+  if (!reply_) return;
+  // The asker's own id comes back, if it is one.
+  const auto* given = net::find_header(request_.headers, "X-Request-Id");
+  response.headers.emplace_back("X-Request-Id", given && is_request_id(*given) ? *given : request_id_);
+  std::exchange(reply_, net::HttpReply())(std::move(response));
+}
+
+}  // namespace tidings::api

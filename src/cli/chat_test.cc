@@ -1,0 +1,96 @@
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/chat_profile.h"
+#include "cli/chat_text.h"
+#include "cli/chat_view.h"
+
+namespace tidings::cli {
+namespace {
+
+using What = ChatCommand::What;
+
+TEST(ChatText, TakesWhatATerminalWouldObeyOutOfForeignText) {
+  EXPECT_EQ(printable("plain ünï 😀"), "plain ünï 😀");
+  EXPECT_EQ(printable("\x1b[2J\x1b[31mred\x1b[0m"), "red");
+  EXPECT_EQ(printable("a\x1b]0;title\ab\x1b]8;;http://x\x1b\\c"), "abc");
+  EXPECT_EQ(printable("a\rb\bc\x7f"
+                      "d\ae"),
+            "abcde");
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "31mx"),
+            "31mx")
+      << "the one-byte CSI of C1";
+  EXPECT_EQ(printable("\xe2\x80\xaetxt.exe"), "txt.exe") << "reordering";
+  EXPECT_EQ(printable("one\ntwo\tthree", "\n  "), "one\n  two three");
+  EXPECT_EQ(printable("a\xff\xc3z"), "a??z");
+  EXPECT_EQ(printable("\x1b"), "");
+  EXPECT_EQ(printable("\x1b[12"), "");
+}
+
+TEST(ChatText, ShortensByCharacters) {
+  EXPECT_EQ(shortened("ünï", 3), "ünï");
+  EXPECT_EQ(shortened("ünïx", 3), "ünï…");
+  EXPECT_EQ(shortened("", 3), "");
+}
+
+TEST(ChatCommands, OfPeople) {
+  const auto is = [](const std::string& line, What what, const std::string& text) {
+    const ChatCommand command = parse_line(line);
+    EXPECT_EQ(command.what, what) << line;
+    EXPECT_EQ(command.text, text) << line;
+  };
+  is("hello there ", What::send, "hello there");
+  is("/open bob", What::open, "bob");
+  is("/open   @bob", What::open, "bob");
+  is("//not a command", What::send, "/not a command");
+  is("/list", What::list, "");
+  is("/quit", What::quit, "");
+  is("   ", What::nothing, "");
+  EXPECT_EQ(parse_line("/open").what, What::bad);
+  EXPECT_EQ(parse_line("/dance").what, What::bad);
+}
+
+TEST(ChatCommands, OfScripts) {
+  EXPECT_EQ(parse_json_line(R"({"open":"bob"})").what, What::open);
+  EXPECT_EQ(parse_json_line(R"({"send":"a\nb"})").text, "a\nb");
+  EXPECT_EQ(parse_json_line(R"({"list":true})").what, What::list);
+  EXPECT_EQ(parse_json_line(R"({"quit":true})").what, What::quit);
+  EXPECT_EQ(parse_json_line("").what, What::nothing);
+  for (const char* bad :
+       {"hi", "[]", "{}", R"({"send":5})", R"({"quit":false})", R"({"send":"\ud800"})", "\xff"}) {
+    EXPECT_EQ(parse_json_line(bad).what, What::bad) << bad;
+  }
+}
+
+TEST(ChatProfiles, KeepTheTokenToTheirOwnerAndServersApart) {
+  std::string pattern = (std::filesystem::temp_directory_path() / "profiles-XXXXXX").string();
+  const std::filesystem::path directory = ::mkdtemp(pattern.data());
+  const std::string inner = (directory / "a" / "b").string();
+  auto profile = load_profile(inner, "ann", {}).value();
+  EXPECT_EQ(profile.token, "");
+  profile.token = "secret";
+  ASSERT_TRUE(profile.save().ok());
+  EXPECT_EQ(std::filesystem::status(profile.path).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  EXPECT_EQ(load_profile(inner, "ann", {}).value().token, "secret");
+  const auto elsewhere = load_profile(inner, "ann", {"chat.example.org", 443}).value();
+  EXPECT_EQ(elsewhere.token, "") << "a token is never shown to another server";
+  EXPECT_NE(elsewhere.outbox_path, profile.outbox_path);
+  std::filesystem::remove_all(directory);
+}
+
+TEST(ChatAddresses, AreHostAndPort) {
+  using client::Address;
+  EXPECT_EQ(client::parse_address("127.0.0.1:1234").value(), (Address{"127.0.0.1", 1234}));
+  EXPECT_EQ(client::parse_address("host").value(), (Address{"host", 65100}));
+  EXPECT_EQ(client::parse_address("[::1]:5").value(), (Address{"::1", 5}));
+  for (const char* bad : {"", ":", "a:", "a:0", "a:65536", "a:x", "::1", "[::1", "[::1]x", ":80"}) {
+    EXPECT_FALSE(client::parse_address(bad).ok()) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace tidings::cli

@@ -1,0 +1,134 @@
+"""The documentation is true: its snippets run, its examples are what the server says, its links lead somewhere."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from harness import Server, SystemTest, main, v4, v7
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def shape(value):
+    """The names and types of a JSON value; of an array, those of its first element."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return type(value).__name__
+
+
+def json_blocks(path):
+    return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", path.read_text(), re.S)]
+
+
+class Readme(unittest.TestCase):
+    def test_curl_and_websocket_snippets_send_their_messages(self):
+        server = Server()
+        self.addCleanup(server.end)
+        server.start()
+        readme = (ROOT / "README.md").read_text().replace("127.0.0.1:65100", server.address)
+        shell = re.search(r"<!-- test: curl -->\n```sh\n(.*?)```", readme, re.S).group(1)
+        python = re.search(r"<!-- test: websocket -->\n```python\n(.*?)```", readme, re.S).group(1)
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "snippet.py")
+            pathlib.Path(path).write_text(python)
+            script = f"set -e\n{shell}\necho\n{sys.executable} {path}\ncurl -s $T/v1/conversations/$TALK/messages " \
+                     '-H "Authorization: Bearer $TOKEN"'
+            ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        lines = ran.stdout.splitlines()
+        self.assertEqual([json.loads(line)["type"] for line in lines[-3:-1]], ["welcome", "ok"])
+        events = json.loads(lines[-1])["events"]
+        self.assertEqual([e["message"]["text"] for e in events[1:]], ["hello by curl", "hello by WebSocket"])
+
+
+class Examples(SystemTest):
+    async def test_frames_are_as_documented(self):
+        ann, bob = self.person("ann"), self.person("bob")
+        blocks = json_blocks(ROOT / "docs/protocol/frames.md") + json_blocks(ROOT / "docs/protocol/connection.md")
+        session, other = await self.client(ann), await self.client(bob)
+        conversation = await session.open_with(bob.user)
+        created = await other.event("conversation.created")
+        values = {"$TOKEN": bob.token, "$CONVERSATION": conversation, "$OTHER_USER": bob.user, "$EVENT_ID": created["id"],
+                  "$CLIENT_ID_2": v7(), "$CLIENT_ID_3": v4(), "$CLIENT_ID": v7()}
+        spoken = {}  # what the server says, by type, event and the fields that are not always there
+
+        def name(frame):
+            return frame["type"], frame.get("event"), "duplicate" in frame, "retry_ms" in frame, "missing" in frame
+
+        for frame in blocks:
+            if frame["type"] in ("message.send", "conversation.create", "pull", "sync", "ping", "ack"):
+                text = json.dumps(frame)
+                for word, value in values.items():
+                    text = text.replace(word, value)
+                if frame["type"] == "sync":
+                    await session.say(conversation, "so that there is something to list")
+                await session.send(text)
+                if "request" in frame:
+                    answer = await session.answer(frame["request"])
+                    self.assertNotEqual(answer["type"], "error", (frame, answer))
+                    spoken[name(answer)] = answer
+                elif frame["type"] == "ping":
+                    pong = await session.next()
+                    spoken[name(pong)] = pong
+        again = await session.say(conversation, "x", values["$CLIENT_ID_3"])
+        spoken[name(again)] = again
+        again = await session.say(conversation, "x", values["$CLIENT_ID_3"])
+        spoken[name(again)] = again
+        for error in (await session.say(v4(), "x"), await session.say(conversation, "y", previous=v7())):
+            spoken[name(error)] = error
+        spoken[name(session.welcome)] = session.welcome
+        for event in await session.pull_all(conversation):
+            spoken[name(event)] = event
+
+        checked = set()
+        for frame in blocks:
+            if name(frame) in spoken and frame["type"] in ("welcome", "pong", "ok", "error", "event", "page", "sync") \
+                    and "vector" not in frame:
+                real = spoken[name(frame)]
+                if frame["type"] == "page":  # which event stands first differs
+                    frame, real = dict(frame, events=[]), dict(real, events=[])
+                self.assertEqual(shape(frame), shape(real), name(frame))
+                checked.add(name(frame))
+        self.assertEqual({c[0] for c in checked}, {"welcome", "pong", "ok", "error", "event", "page", "sync"})
+        self.assertGreaterEqual(len(checked), 10, checked)
+
+    async def test_the_documented_hello_is_welcome(self):
+        hello = next(f for f in json_blocks(ROOT / "docs/protocol/frames.md") if f["type"] == "hello")
+        person = self.person("ann")
+        client = await self.stranger()
+        await client.send(json.dumps(hello).replace("$TOKEN", person.token))
+        self.assertEqual((await client.next())["type"], "welcome")
+
+
+class Pages(unittest.TestCase):
+    def test_links_lead_somewhere(self):
+        pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+        self.assertGreater(len(pages), 8)
+        for page in pages:
+            for target in re.findall(r"\]\(([^)#:]*)(#[^)]*)?\)", page.read_text()):
+                path, anchor = (page.parent / target[0]).resolve() if target[0] else page, target[1][1:]
+                with self.subTest(page=page.name, link=target):
+                    self.assertTrue(path.exists())
+                    if anchor:
+                        headings = [re.sub(r"[^a-z0-9 _-]", "", h.lower()).replace(" ", "-")
+                                    for h in re.findall(r"^#+ (.*)$", path.read_text(), re.M)]
+                        self.assertIn(anchor, headings)
+
+    def test_the_table_of_settings_is_the_programs(self):
+        documented = dict(re.findall(r"^\| `([a-z]+\.[a-z_]+)` \| `([^`]+)` \|", (ROOT / "docs/configuration.md").read_text(),
+                                     re.M))
+        source = (ROOT / "src/server/config.cc").read_text()
+        known = dict(re.findall(r'"((?:server|storage|limits)\.[a-z_]+)",\s*"([^"]+)"', source))
+        self.assertEqual(documented, known)
+        self.assertGreater(len(known), 10)
+
+
+if __name__ == "__main__":
+    main()
