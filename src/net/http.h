@@ -59,8 +59,14 @@ struct HttpServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 0;
   std::string websocket_path = "/v1/ws";
-  std::string subprotocol;  // the one accepted
-  const base::Limits* limits = nullptr;
+  std::string subprotocol;               // the one accepted
+  const base::Limits* limits = nullptr;  // the defaults if null
+  // A listener of this process already has the port: share it. Without this a port that anybody listens on is
+  // refused.
+  bool joins = false;
+  // Connections of the process, counted against Limits::connections_max by all listeners that are given the
+  // same gauge.
+  std::shared_ptr<base::Gauge> connections;
 };
 
 // Listens on one reactor. With the same port on several reactors (SO_REUSEPORT) the kernel spreads the

@@ -14,8 +14,12 @@ namespace tidings::net {
 class BufferPool {
  public:
   std::string take() {
-    if (free_.empty()) return {};
-    std::string buffer = std::move(free_.back());
+    std::string buffer;
+    if (free_.empty()) {
+      buffer.reserve(buffer_bytes_first);
+      return buffer;
+    }
+    buffer = std::move(free_.back());
     free_.pop_back();
     bytes_ -= buffer.capacity();
     return buffer;
@@ -28,6 +32,7 @@ class BufferPool {
   }
 
  private:
+  static constexpr size_t buffer_bytes_first = 240;
   static constexpr size_t buffer_bytes_max = 16 * 1024;
   static constexpr size_t bytes_max = 4u << 20;
   std::vector<std::string> free_;

@@ -24,8 +24,8 @@ void Poller::remove(int fd, Pollable& who) {
   epoll_event unused{};
   ::epoll_ctl(set_.get(), EPOLL_CTL_DEL, fd, &unused);
   for (int i = ready_next_; i < ready_count_; ++i) {
-    auto& pointer = ready_[static_cast<size_t>(i)].data.ptr;
-    if (pointer == &who) pointer = nullptr;
+    epoll_event& event = ready_[static_cast<size_t>(i)];  // packed: no reference to its pointer
+    if (event.data.ptr == &who) event.data.ptr = nullptr;
   }
 }
 

@@ -59,8 +59,8 @@ std::string frame(uint8_t first, const std::string& payload, uint8_t second_bits
 std::string text(const std::string& payload) {
   return frame(0x81, payload);
 }
-std::string close_frame(uint16_t code, const std::string& reason) {
-  return frame(0x88, close_payload(code, reason));
+std::string close_frame(int code, const std::string& reason) {
+  return frame(0x88, close_payload(static_cast<uint16_t>(code), reason));
 }
 
 uint16_t violation(const std::string& bytes, WebSocketRole role = WebSocketRole::client,
@@ -128,8 +128,8 @@ TEST(WebSocketCodec, broken_frames_are_1002) {
   EXPECT_EQ(violation(frame(0xc1, "x")), 1002) << "RSV1";
   EXPECT_EQ(violation(frame(0xa1, "x")), 1002) << "RSV2";
   EXPECT_EQ(violation(frame(0x91, "x")), 1002) << "RSV3";
-  for (const uint8_t opcode : {3, 4, 5, 6, 7, 11, 12, 13, 14, 15}) {
-    EXPECT_EQ(violation(frame(static_cast<uint8_t>(0x80 | opcode), "x")), 1002) << int{opcode};
+  for (const int opcode : {3, 4, 5, 6, 7, 11, 12, 13, 14, 15}) {
+    EXPECT_EQ(violation(frame(static_cast<uint8_t>(0x80 | opcode), "x")), 1002) << opcode;
   }
   EXPECT_EQ(violation(frame(0x80, "x")), 1002) << "continuation of nothing";
   EXPECT_EQ(violation(frame(0x01, "x") + frame(0x81, "y")), 1002) << "a message inside a message";
@@ -164,10 +164,11 @@ TEST(WebSocketCodec, too_large_is_1009_before_its_payload_arrived) {
 }
 
 TEST(WebSocketCodec, close_codes_and_reasons_are_checked) {
-  for (const uint16_t code : {1000, 1001, 1002, 1003, 1007, 1011, 1012, 1014, 3000, 3999, 4000, 4999}) {
-    EXPECT_EQ(decode(close_frame(code, "r\xc3\xa9")), (std::vector<Seen>{{Kind::close, code, "r\xc3\xa9"}}));
+  for (const int code : {1000, 1001, 1002, 1003, 1007, 1011, 1012, 1014, 3000, 3999, 4000, 4999}) {
+    EXPECT_EQ(decode(close_frame(code, "r\xc3\xa9")),
+              (std::vector<Seen>{{Kind::close, static_cast<uint16_t>(code), "r\xc3\xa9"}}));
   }
-  for (const uint16_t code : {0, 999, 1004, 1006, 1015, 1016, 2999, 5000, 65535})
+  for (const int code : {0, 999, 1004, 1006, 1015, 1016, 2999, 5000, 65535})
     EXPECT_EQ(violation(close_frame(code, "")), 1002);
   EXPECT_EQ(violation(frame(0x88, std::string("\x03\xed", 2))), 1002);  // 1005 must not be sent
   EXPECT_EQ(decode(frame(0x88, "")), (std::vector<Seen>{{Kind::close, 1005, ""}}));

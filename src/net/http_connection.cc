@@ -1,0 +1,241 @@
+#include "net/http_connection.h"
+
+#include <cerrno>
+
+#include <sys/socket.h>
+
+#include "net/handshake.h"
+
+namespace tidings::net {
+
+namespace {
+constexpr base::nanoseconds drain_timeout = std::chrono::seconds(1);
+constexpr size_t outbox_bytes_enough = 64 * 1024;
+}  // namespace
+
+// What an HttpReply holds. Dropped without an answer it closes the connection.
+class HttpConnection::Ticket {
+ public:
+  explicit Ticket(std::weak_ptr<Token> token) : token_(std::move(token)) {}
+  Ticket(Ticket&&) noexcept = default;
+  ~Ticket() {
+    if (const auto token = token_.lock()) token->connection->finish();
+  }
+  void operator()(HttpResponse response) {
+    if (const auto token = std::exchange(token_, {}).lock()) token->connection->answer(response);
+  }
+
+ private:
+  std::weak_ptr<Token> token_;
+};
+
+HttpConnection::HttpConnection(HttpService& service, FileDescriptor socket, const Address& peer)
+    : service_(service), socket_(std::move(socket)), peer_(peer) {
+  parser_.emplace(service_.limits);
+  set_timer(service_.limits.http_request_timeout);
+  if (!service_.reactor.poller().add(socket_.get(), *this, events_)) finish();
+}
+
+HttpConnection::~HttpConnection() {
+  if (gone_) *gone_ = true;
+  token_.reset();
+  if (phase_ != Phase::done) finish();
+  service_.reactor.poller().forget(*this);
+}
+
+void HttpConnection::on_ready(uint32_t events) {
+  if (events & EPOLLOUT) {
+    listen_for(events_ & ~uint32_t{EPOLLOUT});
+    service_.reactor.poller().at_turn_end(*this);
+  }
+  if (phase_ == Phase::reading || phase_ == Phase::draining) {
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) read();
+  } else if (events & (EPOLLHUP | EPOLLERR)) {
+    finish();
+  }
+}
+
+void HttpConnection::read() {
+  char* const buffer = service_.reactor.receive_buffer();
+  const ssize_t n = ::recv(socket_.get(), buffer, service_.reactor.receive_buffer_bytes(), MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
+  if (n <= 0) return finish();
+  if (phase_ == Phase::draining) return;
+  input_.append(buffer, static_cast<size_t>(n));
+  take_requests();
+}
+
+void HttpConnection::on_turn_end() {
+  if (phase_ == Phase::done) return service_.end(*this);
+  if (outbox_.bytes() > 0) {
+    switch (outbox_.write(socket_.get(), service_.reactor.buffers())) {
+      case Outbox::Written::some:
+        return listen_for(EPOLLOUT);
+      case Outbox::Written::broken:
+        return finish();
+      case Outbox::Written::all:
+        break;
+    }
+  }
+  if (phase_ == Phase::ending) {
+    ::shutdown(socket_.get(), SHUT_WR);
+    phase_ = Phase::draining;
+    set_timer(drain_timeout);
+    listen_for(EPOLLIN);
+  } else if (phase_ == Phase::reading) {
+    if (!take_requests()) return;
+    if (phase_ == Phase::reading) listen_for(EPOLLIN);
+  }
+}
+
+bool HttpConnection::take_requests() {
+  size_t used = 0;
+  while (phase_ == Phase::reading && used < input_.size() && outbox_.bytes() < outbox_bytes_enough) {
+    // The first request is timed from the connect on.
+    if (!std::exchange(begun_, true) && answered_) set_timer(service_.limits.http_request_timeout);
+    size_t taken = 0;
+    const auto progress = parser_->feed(std::string_view(input_).substr(used), taken);
+    used += taken;
+    if (progress == HttpRequestParser::Progress::refused) {
+      refuse(parser_->status());
+    } else if (progress == HttpRequestParser::Progress::complete) {
+      keep_alive_ = parser_->keep_alive();
+      HttpRequest request = parser_->take();
+      const bool upgrading = find_header(request.headers, "upgrade") != nullptr;
+      if (upgrading) input_.erase(0, std::exchange(used, 0));
+      if (!(upgrading ? upgrade(request) : handle(std::move(request)))) return false;
+    } else {
+      if (parser_->wants_continue()) {
+        outbox_.buffer(service_.reactor.buffers()) += "HTTP/1.1 100 Continue\r\n\r\n";
+        service_.reactor.poller().at_turn_end(*this);
+      }
+      break;
+    }
+  }
+  input_.erase(0, used);
+  if (input_.empty()) input_ = {};
+  return true;
+}
+
+bool HttpConnection::handle(HttpRequest request) {
+  phase_ = Phase::handling;
+  head_ = request.method == "HEAD";
+  request.peer = peer_.text();
+  set_timer(base::nanoseconds(0));
+  token_ = std::make_shared<Token>(Token{this});
+  bool gone = false;
+  gone_ = &gone;
+  service_.handler.on_request(std::move(request), HttpReply(Ticket(token_)));
+  if (gone) return false;
+  gone_ = nullptr;
+  if (phase_ == Phase::handling) listen_for(0);
+  return true;
+}
+
+int HttpConnection::check_upgrade(const HttpRequest& request) const {
+  const auto names = [&](std::string_view header, std::string_view token) {
+    for (const auto& [name, value] : request.headers) {
+      const HttpHeaders one = {{name, value}};
+      if (find_header(one, header) && names_token(value, token)) return true;
+    }
+    return false;
+  };
+  if (!names("upgrade", "websocket") || !names("connection", "upgrade")) return 400;
+  if (request.path != service_.websocket_path) return 404;
+  if (request.method != "GET" || !request.body.empty()) return 400;
+  const std::string* key = find_header(request.headers, "sec-websocket-key");
+  if (!key || !valid_key(*key)) return 400;
+  if (!names("sec-websocket-version", "13")) return 426;
+  if (!names("sec-websocket-protocol", service_.kind->subprotocol)) return 400;
+  return 0;
+}
+
+bool HttpConnection::upgrade(const HttpRequest& request) {
+  if (const int status = check_upgrade(request)) {
+    refuse(status);
+    return true;
+  }
+  Reactor& reactor = service_.reactor;
+  outbox_.buffer(reactor.buffers())
+      .append(
+          "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: "
+          "Upgrade\r\nsec-websocket-accept: ")
+      .append(accept_key(*find_header(request.headers, "sec-websocket-key")))
+      .append("\r\nsec-websocket-protocol: ")
+      .append(service_.kind->subprotocol)
+      .append("\r\n\r\n");
+  reactor.poller().remove(socket_.get(), *this);
+  has_seat_ = false;
+  auto socket = std::make_unique<WebSocketConnection>(reactor, std::move(socket_), service_.kind, peer_,
+                                                      std::exchange(outbox_, {}), input_);
+  finish();
+  bool gone = false;
+  gone_ = &gone;
+  service_.handler.on_websocket(std::move(socket));
+  if (gone) return false;
+  gone_ = nullptr;
+  return true;
+}
+
+void HttpConnection::answer(const HttpResponse& response) {
+  token_.reset();
+  append_response(outbox_.buffer(service_.reactor.buffers()), response, head_, !keep_alive_);
+  begun_ = false;
+  answered_ = true;
+  parser_.emplace(service_.limits);
+  phase_ = keep_alive_ ? Phase::reading : Phase::ending;
+  set_timer(service_.limits.http_idle_timeout);
+  service_.reactor.poller().at_turn_end(*this);
+}
+
+void HttpConnection::refuse(int status) {
+  HttpResponse response = service_.handler.refusal(status);
+  response.status = status;
+  if (status == 426) response.headers.emplace_back("sec-websocket-version", "13");
+  append_response(outbox_.buffer(service_.reactor.buffers()), response, false, true);
+  input_ = {};
+  phase_ = Phase::ending;
+  listen_for(0);
+  set_timer(service_.limits.http_request_timeout);
+  service_.reactor.poller().at_turn_end(*this);
+}
+
+void HttpConnection::on_time_out() {
+  if (phase_ == Phase::reading && begun_ && outbox_.bytes() == 0) {
+    refuse(408);
+  } else {
+    finish();
+  }
+}
+
+// 0 sets none.
+void HttpConnection::set_timer(base::nanoseconds delay) {
+  service_.reactor.cancel(std::exchange(timer_, 0));
+  if (delay == base::nanoseconds(0)) return;
+  timer_ = service_.reactor.after(delay, [this] {
+    timer_ = 0;
+    on_time_out();
+  });
+}
+
+void HttpConnection::listen_for(uint32_t events) {
+  if (events_ == events || phase_ == Phase::done) return;
+  events_ = events;
+  service_.reactor.poller().change(socket_.get(), *this, events);
+}
+
+void HttpConnection::finish() {
+  if (phase_ == Phase::done) return;
+  phase_ = Phase::done;
+  token_.reset();
+  set_timer(base::nanoseconds(0));
+  Poller& poller = service_.reactor.poller();
+  if (socket_) poller.remove(socket_.get(), *this);
+  socket_.reset();
+  outbox_.drop(service_.reactor.buffers());
+  input_ = {};
+  if (std::exchange(has_seat_, false)) service_.kind->connections->add(-1);
+  poller.at_turn_end(*this);
+}
+
+}  // namespace tidings::net

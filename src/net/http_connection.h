@@ -1,0 +1,85 @@
+// One HTTP/1.1 connection of a listener: requests one after another, answers in their order, until it becomes
+// a WebSocket or ends.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "net/address.h"
+#include "net/file_descriptor.h"
+#include "net/http.h"
+#include "net/http_parser.h"
+#include "net/outbox.h"
+#include "net/poller.h"
+#include "net/websocket_connection.h"
+
+namespace tidings::net {
+
+// What the connections of one listener share and ask of it.
+struct HttpService {
+  Reactor& reactor;
+  HttpHandler& handler;
+  const base::Limits limits;
+  std::string websocket_path;
+  std::shared_ptr<const WebSocketKind> kind;
+  // Destroys the connection; its last wish, at the end of a turn.
+  std::function<void(class HttpConnection&)> end;
+};
+
+// Bounded by itself: it reads at most one buffer beyond the request that is being answered, and answers no
+// more requests while the peer does not take what is written.
+class HttpConnection final : public Pollable {
+ public:
+  HttpConnection(HttpService& service, FileDescriptor socket, const Address& peer);
+  ~HttpConnection() override;
+
+ private:
+  enum class Phase : uint8_t {
+    reading,   // a request, or waiting for one
+    handling,  // the handler has the request; nothing is read
+    ending,    // the last answer goes out
+    draining,  // it is out; what the peer still sends is thrown away, so that the answer is not lost to a
+               // reset
+    done,      // closed or handed over; destroyed when the turn ends
+  };
+  struct Token {
+    HttpConnection* connection;
+  };
+  class Ticket;
+
+  void on_ready(uint32_t events) override;
+  void on_turn_end() override;
+  void read();
+  // The three below: false if this object may be gone.
+  bool take_requests();
+  bool handle(HttpRequest request);
+  bool upgrade(const HttpRequest& request);
+  // The status with which an upgrade is refused, or 0.
+  int check_upgrade(const HttpRequest& request) const;
+  void answer(const HttpResponse& response);
+  void refuse(int status);
+  void on_time_out();
+  void set_timer(base::nanoseconds delay);
+  void listen_for(uint32_t events);
+  void finish();
+
+  HttpService& service_;
+  FileDescriptor socket_;
+  Address peer_;
+  Phase phase_ = Phase::reading;
+  bool begun_ = false;  // the next request has begun to arrive
+  bool answered_ = false;  // one request at least
+  bool keep_alive_ = false;
+  bool head_ = false;
+  bool has_seat_ = true;  // counts as one of connections_max
+  uint32_t events_ = EPOLLIN;
+  std::optional<HttpRequestParser> parser_;
+  std::string input_;  // received, not yet taken by the parser
+  Outbox outbox_;
+  std::shared_ptr<Token> token_;  // of the request that is being handled
+  base::TimerId timer_ = 0;
+  bool* gone_ = nullptr;
+};
+
+}  // namespace tidings::net

@@ -1,0 +1,208 @@
+#include "net/websocket_connection.h"
+
+#include <cerrno>
+
+#include <sodium.h>
+#include <sys/socket.h>
+
+namespace tidings::net {
+
+namespace {
+constexpr base::nanoseconds end_timeout = std::chrono::seconds(1);
+// A peer that pings without reading gets no more pongs than this; RFC 6455 asks for an answer to the latest
+// ping only.
+constexpr size_t pong_outbox_bytes_max = 4 * 1024;
+}  // namespace
+
+WebSocketConnection::WebSocketConnection(Reactor& reactor, FileDescriptor socket,
+                                         std::shared_ptr<const WebSocketKind> kind, const Address& peer,
+                                         Outbox outbox, std::string_view early)
+    : kind_(std::move(kind)),
+      reactor_(reactor),
+      decoder_(kind_->role, kind_->message_bytes_max),
+      outbox_(std::move(outbox)),
+      socket_(std::move(socket)),
+      peer_(peer) {
+  if (!early.empty()) early_ = std::make_unique<std::string>(early);
+  if (kind_->role == WebSocketRole::client) randombytes_buf(&mask_state_, sizeof mask_state_);
+  if (outbox_.bytes() > 0) reactor_.poller().at_turn_end(*this);
+}
+
+WebSocketConnection::~WebSocketConnection() {
+  if (gone_) *gone_ = true;
+  if (phase_ != Phase::closed) release();
+  reactor_.poller().forget(*this);
+}
+
+void WebSocketConnection::set_handler(Handler* handler) {
+  handler_ = handler;
+  if (reading_ || phase_ == Phase::closed) return;
+  reading_ = true;
+  reactor_.poller().add(socket_.get(), *this, blocked_ ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  if (early_) reactor_.poller().at_turn_end(*this);
+}
+
+void WebSocketConnection::send(std::string_view text) {
+  if (phase_ == Phase::open) append(WebSocketOpcode::text, text);
+}
+
+void WebSocketConnection::close(uint16_t code, std::string_view reason) {
+  if (phase_ != Phase::open) return;
+  append(WebSocketOpcode::close, close_payload(code, reason));
+  begin_end(Phase::closing, 1006, {});
+}
+
+void WebSocketConnection::on_ready(uint32_t events) {
+  if (events & EPOLLOUT) {
+    blocked_ = false;
+    reactor_.poller().change(socket_.get(), *this, EPOLLIN);
+    reactor_.poller().at_turn_end(*this);
+  }
+  if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) read();
+}
+
+void WebSocketConnection::on_turn_end() {
+  if (phase_ == Phase::closed) return;
+  if (early_ && handler_) {
+    const auto early = std::move(early_);
+    if (!take(std::span(*early))) return;
+  }
+  flush();
+}
+
+// One recv per readiness, at most the shared buffer: a peer that floods does not starve the others.
+void WebSocketConnection::read() {
+  char* const buffer = reactor_.receive_buffer();
+  const ssize_t n = ::recv(socket_.get(), buffer, reactor_.receive_buffer_bytes(), MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
+  if (n <= 0) return finish_broken();
+  take(std::span(buffer, static_cast<size_t>(n)));
+}
+
+bool WebSocketConnection::take(std::span<char> bytes) {
+  while (phase_ == Phase::open || phase_ == Phase::closing) {
+    const auto event = decoder_.next(bytes);
+    if (event.kind == WebSocketEvent::Kind::more) return true;
+    if (!take(event)) return false;
+  }
+  return true;
+}
+
+bool WebSocketConnection::take(const WebSocketEvent& event) {
+  using Kind = WebSocketEvent::Kind;
+  switch (event.kind) {
+    case Kind::more:
+    case Kind::pong:
+      return true;
+    case Kind::message: {
+      if (phase_ != Phase::open || !handler_) return true;
+      bool gone = false;
+      gone_ = &gone;
+      handler_->on_message(event.payload);
+      if (gone) return false;
+      gone_ = nullptr;
+      return true;
+    }
+    case Kind::ping:
+      if (phase_ == Phase::open && outbox_.bytes() <= pong_outbox_bytes_max)
+        append(WebSocketOpcode::pong, event.payload);
+      return true;
+    case Kind::close:
+      if (phase_ == Phase::open) append(WebSocketOpcode::close, close_payload(event.code, {}));
+      if (outbox_.bytes() == 0) {
+        finish(event.code, std::string(event.payload));
+        return false;
+      }
+      begin_end(Phase::echoing, event.code, event.payload);
+      return true;
+    case Kind::violation:
+      if (phase_ == Phase::open) {
+        append(WebSocketOpcode::close, close_payload(event.code, event.payload));
+      }
+      begin_end(Phase::refusing, event.code, event.payload);
+      return true;
+  }
+  return true;
+}
+
+void WebSocketConnection::flush() {
+  if (blocked_ || outbox_.bytes() == 0) return;
+  switch (outbox_.write(socket_.get(), reactor_.buffers())) {
+    case Outbox::Written::some:
+      blocked_ = true;
+      if (reading_) reactor_.poller().change(socket_.get(), *this, EPOLLIN | EPOLLOUT);
+      return;
+    case Outbox::Written::broken:
+      // What the peer sent before it went (its close frame, say) may still lie in the kernel: read() finds
+      // the end.
+      if (phase_ == Phase::echoing) on_drained();
+      return;
+    case Outbox::Written::all:
+      on_drained();
+  }
+}
+
+void WebSocketConnection::on_drained() {
+  switch (phase_) {
+    case Phase::closing:
+      limit_end();
+      return;
+    case Phase::refusing:
+      ::shutdown(socket_.get(), SHUT_WR);
+      limit_end();
+      return;
+    case Phase::echoing:
+      return finish_broken();
+    default:
+      return;
+  }
+}
+
+void WebSocketConnection::append(WebSocketOpcode opcode, std::string_view payload) {
+  std::optional<uint32_t> mask;
+  if (kind_->role == WebSocketRole::client) {
+    // SplitMix64, seeded at random: masks only have to be unknown to who chose the payload.
+    uint64_t z = mask_state_ += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    mask = static_cast<uint32_t>(z >> 32);
+  }
+  append_frame(outbox_.buffer(reactor_.buffers()), opcode, payload, mask);
+  reactor_.poller().at_turn_end(*this);
+}
+
+void WebSocketConnection::begin_end(Phase phase, uint16_t code, std::string_view reason) {
+  phase_ = phase;
+  ending_ = std::make_unique<Ending>(Ending{code, std::string(reason)});
+  limit_end();
+}
+
+void WebSocketConnection::limit_end() {
+  reactor_.cancel(timer_);
+  timer_ = reactor_.after(end_timeout, [this] {
+    timer_ = 0;
+    finish_broken();
+  });
+}
+
+void WebSocketConnection::release() {
+  phase_ = Phase::closed;
+  reactor_.cancel(std::exchange(timer_, 0));
+  if (reading_) reactor_.poller().remove(socket_.get(), *this);
+  socket_.reset();
+  outbox_.drop(reactor_.buffers());
+  if (kind_->connections) kind_->connections->add(-1);
+}
+
+void WebSocketConnection::finish(uint16_t code, std::string_view reason) {
+  release();
+  if (handler_) handler_->on_closed(code, reason);
+}
+
+void WebSocketConnection::finish_broken() {
+  if (!ending_) return finish(1006, {});
+  const auto ending = std::move(ending_);
+  finish(ending->code, ending->reason);
+}
+
+}  // namespace tidings::net
