@@ -18,7 +18,7 @@ class SimClock : public ports::Clock {
     if (frozen_) return *frozen_;
     return start_ + offset_ + std::chrono::duration_cast<base::milliseconds>(monotonic().time_since_epoch());
   }
-  base::MonotonicTime monotonic() const override { return scheduler_.clock(); }
+  base::MonotonicTime monotonic() const override { return scheduler_.now(); }
 
   void jump(base::milliseconds by) {
     offset_ += by;

@@ -32,13 +32,20 @@ Scheduler::~Scheduler() {
   for (auto& process : processes_) process->kill();
 }
 
-MonotonicTime Scheduler::clock() {
-  clock_ = std::max(clock_, local_);
-  return clock_;
+void Scheduler::consume(nanoseconds duration) {
+  const auto until = now_ + duration;
+  auto* const executor = running_;
+  const auto worker = running_worker_;
+  while ((!executor || executor->process_.alive()) && !events_.empty() && events_.top().time <= until)
+    run_one();
+  now_ = std::max(now_, until);
+  running_ = executor;
+  running_worker_ = worker;
+  if (executor && !executor->process_.alive()) throw Crashed{};
 }
 
 void Scheduler::after(nanoseconds delay, base::Task task) {
-  world_executor_->post_at(local_ + delay, std::move(task));
+  world_executor_->post_at(now_ + delay, std::move(task));
 }
 
 Process& Scheduler::make_process(std::string name) {
@@ -51,7 +58,7 @@ Process* Scheduler::running() const {
 }
 
 uint64_t Scheduler::enqueue(SimExecutor& executor, MonotonicTime time) {
-  events_.push({std::max(time, global_), ++last_tie_, &executor});
+  events_.push({std::max(time, now_), ++last_tie_, &executor});
   return last_tie_;
 }
 
@@ -61,69 +68,68 @@ bool Scheduler::run_one() {
     events_.pop();
     auto& executor = *event.executor;
     if (!executor.waiting_.contains(event.tie)) continue;  // cancelled, or its process is dead
-    global_ = std::max(global_, event.time);
-    auto& busy = executor.busy_until_;
-    const auto free = std::min_element(busy.begin(), busy.end());
-    if (free != busy.end() && *free > event.time) {
-      events_.push({*free, event.tie, &executor});
+    now_ = std::max(now_, event.time);
+    auto& busy = executor.busy_;
+    const auto free = std::find(busy.begin(), busy.end(), false);
+    if (free == busy.end() && !busy.empty()) {
+      executor.blocked_.push_back(event.tie);
       continue;
     }
-    running_worker_ = static_cast<uint32_t>(free - busy.begin());
-    run(event);
-    if (free != busy.end()) *free = local_;
-    local_ = global_;
+    const auto worker = static_cast<size_t>(free - busy.begin());
+    if (!busy.empty()) busy[worker] = true;
+    run(event, static_cast<uint32_t>(worker));
+    if (!busy.empty()) busy[worker] = false;
+    for (const auto tie : std::exchange(executor.blocked_, {})) events_.push({now_, tie, &executor});
     return true;
   }
   return false;
 }
 
-void Scheduler::run(Event event) {
+void Scheduler::run(Event event, uint32_t worker) {
   auto& executor = *event.executor;
   auto& process = executor.process_;
   const auto found = executor.waiting_.find(event.tie);
   base::Task task = std::move(found->second);
   executor.waiting_.erase(found);
-  local_ = event.time;
   ++tasks_run_;
-  bool crashed = false;
   running_ = &executor;
+  running_worker_ = worker;
+  ++process.tasks_under_way_;
   try {
     process.step();
     task();
   } catch (const Crashed&) {
-    crashed = true;
+    process.kill();
   }
   running_ = nullptr;
-  if (!crashed) return;
-  process.kill();
   task = nullptr;
-  if (process.crashed_) after(nanoseconds(0), [&process] { process.crashed_(); });
+  if (std::exchange(process.crashed_itself_, false) && process.crashed_) {
+    after(nanoseconds(0), [&process] { process.crashed_(); });
+  }
+  if (--process.tasks_under_way_ > 0) return;
+  for (auto& unwound : std::exchange(process.unwound_, {})) unwound();
 }
 
 void Scheduler::run_for(nanoseconds duration) {
-  const auto end = global_ + duration;
+  const auto end = now_ + duration;
   while (!events_.empty() && events_.top().time <= end) run_one();
-  global_ = std::max(global_, end);
-  local_ = global_;
+  now_ = std::max(now_, end);
 }
 
 bool Scheduler::run_until(const std::function<bool()>& done, nanoseconds at_most) {
-  const auto end = global_ + at_most;
+  const auto end = now_ + at_most;
   while (!done()) {
-    for (int i = 0; i < 64; ++i) {
-      if (events_.empty() || events_.top().time > end) {
-        global_ = std::max(global_, end);
-        local_ = global_;
-        return done();
-      }
-      run_one();
+    if (events_.empty() || events_.top().time > end) {
+      now_ = std::max(now_, end);
+      return done();
     }
+    run_one();
   }
   return true;
 }
 
 SimExecutor::SimExecutor(Process& process, uint32_t number, size_t workers)
-    : process_(process), number_(number), busy_until_(workers) {}
+    : process_(process), number_(number), busy_(workers, false) {}
 
 uint64_t SimExecutor::add(MonotonicTime time, base::Task task) {
   if (!process_.alive()) return 0;
@@ -176,7 +182,13 @@ void Process::step() {
   if (crash_at_ && steps_ >= crash_at_) crash();
 }
 
+void Process::when_unwound(base::Task unwound) {
+  if (tasks_under_way_ == 0) return unwound();
+  unwound_.push_back(std::move(unwound));
+}
+
 void Process::crash() {
+  crashed_itself_ = true;
   alive_ = false;  // what the unwinding task still does reaches nobody
   throw Crashed{};
 }

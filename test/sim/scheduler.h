@@ -1,7 +1,7 @@
 // Virtual time: one queue of events, one thread, one seed. Processes own executors; an executor is a serial
-// resource, or a pool of a few. A task that consumes virtual time (a disk's latency) makes its executor busy
-// till then, and what it posts arrives after its own local time. Hand-over delays are random, so executors
-// interleave differently by seed.
+// resource, or a pool of a few. While a task waits for a simulated device the others go on: what is due
+// meanwhile runs inside of that call, and may kill the very process that waits; its tasks are then unwound.
+// Hand-over delays are random, so executors interleave differently by seed.
 //
 // Every task start and every call of a simulated device is a numbered step of its process. A process can be
 // told to crash at step k: an exception of a private type goes through the task and is caught in the
@@ -37,15 +37,11 @@ class Scheduler {
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
 
-  // The local time of the running task, else the time of the last event.
-  MonotonicTime now() const { return local_; }
-  // The same, but never below what it returned before: two executors that run ahead of each other look at one
-  // clock.
-  MonotonicTime clock();
+  MonotonicTime now() const { return now_; }
   Prng& random() { return random_; }
 
-  // The running task takes so much longer.
-  void consume(nanoseconds duration) { local_ += duration; }
+  // The running task waits so long; everybody else goes on. Throws Crashed if its process died meanwhile.
+  void consume(nanoseconds duration);
   // Runs outside of every process: faults, people, the end of a run.
   void after(nanoseconds delay, base::Task task);
   Process& make_process(std::string name);
@@ -70,10 +66,10 @@ class Scheduler {
     }
   };
   uint64_t enqueue(SimExecutor& executor, MonotonicTime time);
-  void run(Event event);
+  void run(Event event, uint32_t worker);
 
   Prng random_;
-  MonotonicTime global_{}, local_{}, clock_{};
+  MonotonicTime now_{};
   uint64_t last_tie_ = 0;
   uint64_t tasks_run_ = 0;
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
@@ -102,7 +98,8 @@ class SimExecutor final : public base::Executor {
 
   Process& process_;
   const uint32_t number_;
-  std::vector<MonotonicTime> busy_until_;  // one per worker; none: never busy
+  std::vector<bool> busy_;         // one per worker; none: never busy
+  std::vector<uint64_t> blocked_;  // due, but no worker is free
   std::map<uint64_t, base::Task> waiting_;
   std::map<uint32_t, MonotonicTime>
       last_arrival_;  // by the posting worker: what one thread posts keeps its order
@@ -129,6 +126,8 @@ class Process {
   // dropped.
   void crash_in(uint64_t steps) { crash_at_ = steps ? steps_ + steps : 0; }
   void on_crash(std::function<void()> crashed) { crashed_ = std::move(crashed); }
+  // Runs `unwound` once no task of this process is under way; at once if none is.
+  void when_unwound(base::Task unwound);
   // Ends the running task at once. Never returns.
   [[noreturn]] void crash();
 
@@ -138,6 +137,9 @@ class Process {
   const std::string name_;
   const uint32_t first_executor_;
   bool alive_ = true;
+  bool crashed_itself_ = false;
+  int tasks_under_way_ = 0;
+  std::vector<base::Task> unwound_;
   uint64_t steps_ = 0;
   uint64_t crash_at_ = 0;
   std::function<void()> crashed_;

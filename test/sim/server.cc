@@ -61,9 +61,10 @@ Server::~Server() {
 
 // Every call of a device is a step and takes time, as long as a task of this machine's process makes it.
 void Server::device_called(nanoseconds at_most) {
-  if (!run_ || scheduler_.running() != &run_->process) return;
+  auto* const process = scheduler_.running();
+  if (!process || !run_ || process != &run_->process) return;
   scheduler_.consume(faults_.duration(at_most));
-  if (run_->process.alive()) run_->process.step();
+  process->step();
 }
 
 void Server::start() {
@@ -159,7 +160,9 @@ void Server::died(bool power) {
   } else {
     disk_.crash();
   }
-  run_.reset();
+  auto& process = run_->process;
+  // Its tasks may be under way, waiting for the disk that it lost.
+  process.when_unwound([run = std::move(run_)]() mutable { run.reset(); });
 }
 
 void Server::stop() {
