@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <cstring>
+#include <random>
 #include <thread>
 
 #include <arpa/inet.h>
@@ -24,15 +25,20 @@ sockaddr_in local(uint16_t port) {
   return address;
 }
 
-// A port that nobody has now; it stays ours over restarts because the server is told it.
+// A port that nobody has now; it stays ours over restarts because the server is told it. Above those that the
+// system gives to outgoing connections: a client that tries one of them again and again would at last be
+// connected to itself.
 uint16_t free_port() {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address = local(0);
-  socklen_t size = sizeof address;
-  if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0) address.sin_port = 0;
-  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  close(fd);
-  return ntohs(address.sin_port);
+  std::random_device random;
+  for (int tries = 0; tries < 200; ++tries) {
+    const auto port = static_cast<uint16_t>(61'000 + random() % 4'000);
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    const sockaddr_in address = local(port);
+    const bool free = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    close(fd);
+    if (free) return port;
+  }
+  return 0;
 }
 
 }  // namespace
