@@ -35,6 +35,7 @@ base::Status ChatSession::start() {
 }
 
 void ChatSession::command(ChatCommand command) {
+  if (command.what == ChatCommand::What::quit && !parts_.script) return input_ended();
   commands_.push_back(std::move(command));
   run_commands();
 }
@@ -50,6 +51,8 @@ void ChatSession::input_ended() {
 void ChatSession::run_commands() {
   using What = ChatCommand::What;
   while (!commands_.empty() && !opening_ && !left_) {
+    // Before the first sync there is nothing to list.
+    if (commands_.front().what == What::list && !was_online_) break;
     const ChatCommand command = std::move(commands_.front());
     commands_.pop_front();
     switch (command.what) {
@@ -107,17 +110,19 @@ void ChatSession::found(const std::string& handle,
   const client::PersonInfo person = **answer;
   if (person.handle == parts_.profile.handle) return give_up("That is you.");
   names_[person.user] = printable(person.handle);
-  client_.core().open_direct(person.user, [this](wire::Answer<model::ConversationId> opened) {
-    opening_.reset();
-    if (opened.ok()) {
-      open_conversation(*opened);
-    } else {
-      const wire::Problem& why = opened.error();
-      parts_.view.error(why.detail.empty() ? std::string(wire::row(why.code).sentence)
-                                           : printable(why.detail));
-    }
-    run_commands();
-  });
+  client_.core().open_direct(
+      person.user, [this, other = person.user](wire::Answer<model::ConversationId> opened) {
+        opening_.reset();
+        if (opened.ok()) {
+          others_[*opened] = other;
+          open_conversation(*opened);
+        } else {
+          const wire::Problem& why = opened.error();
+          parts_.view.error(why.detail.empty() ? std::string(wire::row(why.code).sentence)
+                                               : printable(why.detail));
+        }
+        run_commands();
+      });
 }
 
 void ChatSession::open_conversation(const model::ConversationId& conversation) {
@@ -169,6 +174,7 @@ void ChatSession::on_connection(Connection state, std::optional<wire::Code> why,
     unknown_.clear();
     if (!std::exchange(was_online_, true) && !parts_.script && !open_ && !opening_) list();
     show_waiting();
+    run_commands();
   }
   if (state != Connection::refused) return;
   const wire::Code code = why.value_or(wire::Code::internal);
@@ -211,7 +217,7 @@ void ChatSession::on_sent(const client::Sent& sent) {
   const std::string text = pending == pending_.end() ? "" : pending->second.text;
   if (pending != pending_.end()) pending_.erase(pending);
   parts_.view.sent(sent, text);
-  try_to_leave();
+  alarm_.by(client_.clock().monotonic());  // its event comes before one may leave
 }
 
 void ChatSession::on_failed(const model::ClientId& client_id, const wire::Problem& why) {
@@ -220,7 +226,7 @@ void ChatSession::on_failed(const model::ClientId& client_id, const wire::Proble
   if (pending != pending_.end()) pending_.erase(pending);
   typed_.erase(client_id);
   parts_.view.failed(client_id, text, why);
-  try_to_leave();
+  alarm_.by(client_.clock().monotonic());
 }
 
 void ChatSession::on_reset(const model::ConversationId& conversation) {
@@ -270,6 +276,7 @@ void ChatSession::act() {
     leave(!parts_.patient ? status_ok : online ? status_failed : status_unreachable);
   } else if (leave_at_) {
     alarm_.by(*leave_at_);
+    try_to_leave();
   }
 }
 
@@ -348,7 +355,9 @@ std::optional<model::UserId> ChatSession::other_of(const model::ConversationId& 
   for (const model::UserId user : people_of(conversation)) {
     if (user != client_.core().user()) return user;
   }
-  return std::nullopt;
+  // One that was just opened: its first event is on its way.
+  const auto opened = others_.find(conversation);
+  return opened == others_.end() ? std::nullopt : std::optional(opened->second);
 }
 
 std::optional<ShownMessage> ChatSession::shown(const model::Event& event) const {

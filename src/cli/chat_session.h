@@ -89,7 +89,8 @@ class ChatSession final : client::Listener {
   bool told_waiting_ = false;
   std::optional<model::ConversationId> open_;
   std::map<model::ClientId, Pending> pending_;
-  std::set<model::ClientId> typed_;  // sent here, their events not shown yet
+  std::set<model::ClientId> typed_;                        // sent here, their events not shown yet
+  std::map<model::ConversationId, model::UserId> others_;  // of those that were opened here
   std::map<model::UserId, std::string> names_;
   std::set<model::UserId> unknown_;                       // asked for in vain
   std::map<model::ConversationId, model::Seq> shown_to_;  // by `opened`, for people

@@ -1,12 +1,12 @@
 #include "cli/serve.h"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <optional>
+
+#include <signal.h>
+#include <unistd.h>
 
 #include "base/log_line.h"
 #include "server/server.h"
@@ -66,7 +66,8 @@ void print_welcome(const server::Server& server, const server::Config& config) {
   std::fflush(stdout);
 }
 
-// What happens when an acknowledged message could be lost by going on: nobody is answered, the next start replays the log.
+// What happens when an acknowledged message could be lost by going on: nobody is answered, the next start
+// replays the log.
 [[noreturn]] void end_now(const std::string& sentence) {
   std::fprintf(stderr, "tidings: %s\n", sentence.c_str());
   _exit(1);
@@ -106,7 +107,8 @@ void add_serve(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("serve", "Run the server (Ctrl-C ends it cleanly)");
   command->add_option("--listen", options->listen, "HOST:PORT, by default 127.0.0.1:65100");
-  command->add_option("--data", options->data, "directory of everything that is kept, by default ./tidings-data");
+  command->add_option("--data", options->data,
+                      "directory of everything that is kept, by default ./tidings-data");
   command->add_option("--config", options->config, "TOML file");
   command->add_option("--shards", options->shards, "reactor threads, by default one per core");
   command->add_option("--set", options->set, "any setting as KEY=VALUE, for example limits.text=32KiB");

@@ -190,6 +190,7 @@ HttpResponseParser::Progress HttpResponseParser::feed(std::string_view in, size_
 }
 
 HttpResponseParser::Progress HttpResponseParser::feed_end() try {
+  if (!beast_->parser.got_some()) return Progress::refused;
   if (beast_->parser.is_done()) return Progress::complete;
   error_code error;
   beast_->parser.put_eof(error);

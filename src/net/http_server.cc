@@ -140,6 +140,7 @@ base::Result<std::unique_ptr<HttpServer>> HttpServer::listen(Reactor& reactor, H
   kind->role = WebSocketRole::server;
   kind->message_bytes_max = limits.frame_bytes_max;
   kind->subprotocol = std::move(options.subprotocol);
+  kind->on_binary = std::move(options.on_binary);
   kind->connections = options.connections ? std::move(options.connections) : std::make_shared<base::Gauge>();
   HttpService service{reactor, handler, limits, std::move(options.websocket_path), std::move(kind), {}};
   return std::unique_ptr<HttpServer>(

@@ -24,7 +24,8 @@ void Poller::remove(int fd, Pollable& who) {
   epoll_event unused{};
   ::epoll_ctl(set_.get(), EPOLL_CTL_DEL, fd, &unused);
   for (int i = ready_next_; i < ready_count_; ++i) {
-    epoll_event& event = ready_[static_cast<size_t>(i)];  // packed: no reference to its pointer
+    // The kernel's struct is packed: nothing may refer to a member of it.
+    epoll_event& event = ready_[static_cast<size_t>(i)];
     if (event.data.ptr == &who) event.data.ptr = nullptr;
   }
 }

@@ -38,6 +38,12 @@ class WebSocket {
   virtual const std::string& subprotocol() const = 0;
 };
 
+// How a connection ends: a close code and a reason of at most 123 bytes.
+struct WebSocketClose {
+  uint16_t code = 1000;
+  std::string reason;
+};
+
 struct WebSocketOptions {
   size_t message_bytes_max = 64 * 1024;
 };

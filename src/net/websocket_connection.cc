@@ -115,12 +115,14 @@ bool WebSocketConnection::take(const WebSocketEvent& event) {
       }
       begin_end(Phase::echoing, event.code, event.payload);
       return true;
-    case Kind::violation:
-      if (phase_ == Phase::open) {
-        append(WebSocketOpcode::close, close_payload(event.code, event.payload));
-      }
-      begin_end(Phase::refusing, event.code, event.payload);
+    case Kind::violation: {
+      const bool binary = event.code == 1003;
+      const uint16_t code = binary ? kind_->on_binary.code : event.code;
+      const std::string_view reason = binary ? std::string_view(kind_->on_binary.reason) : event.payload;
+      if (phase_ == Phase::open) append(WebSocketOpcode::close, close_payload(code, reason));
+      begin_end(Phase::refusing, code, reason);
       return true;
+    }
   }
   return true;
 }

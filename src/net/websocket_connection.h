@@ -19,6 +19,7 @@ struct WebSocketKind {
   WebSocketRole role = WebSocketRole::server;
   size_t message_bytes_max = 64 * 1024;
   std::string subprotocol;
+  WebSocketClose on_binary{1003, "only text is taken"};
   std::shared_ptr<base::Gauge>
       connections;  // a place in it is given back when the socket is closed; may be null
 };

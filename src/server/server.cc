@@ -139,6 +139,8 @@ base::Status Server::State::build() {
 }
 
 base::Status Server::State::listen() {
+  const auto& bad_frame = wire::row(wire::Code::bad_frame);
+  const auto connections = std::make_shared<base::Gauge>();
   for (size_t i = 0; i < reactors.size(); ++i) {
     auto& gateway = node->gateway(i);
     apis.push_back(std::make_unique<api::Api>(
@@ -153,12 +155,16 @@ base::Status Server::State::listen() {
                             [&gateway](std::unique_ptr<net::WebSocket> socket) {
                               gateway.accept(embedded::websocket_transport(std::move(socket)));
                             }}));
-    auto listening = net::HttpServer::listen(*reactors[i], *apis[i],
-                                             {.host = config.host,
-                                              .port = config.port,
-                                              .websocket_path = "/v1/ws",
-                                              .subprotocol = std::string(wire::subprotocol_json),
-                                              .limits = &config.limits});
+    auto listening =
+        net::HttpServer::listen(*reactors[i], *apis[i],
+                                {.host = config.host,
+                                 .port = config.port,
+                                 .websocket_path = "/v1/ws",
+                                 .subprotocol = std::string(wire::subprotocol_json),
+                                 .on_binary = {bad_frame.close_code, std::string(bad_frame.name)},
+                                 .limits = &config.limits,
+                                 .joins = i > 0,
+                                 .connections = connections});
     if (!listening) return base::fail(listening.error());
     listeners.push_back(std::move(*listening));
     config.port = listeners.back()->port();

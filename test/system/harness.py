@@ -46,14 +46,14 @@ class Server:
     def __init__(self, settings=None, data=None):
         self.settings = settings or {}
         self.data = data or tempfile.mkdtemp(prefix="tidings-system-")
-        self.process = None
-        self.address = None
+        self.process, self.address, self.ended = None, None, False
         self.log = tempfile.TemporaryFile(mode="w+")
 
     def start(self):
         """Comes back at the address that it had, if it had one."""
         command = [BINARY, "serve", "--listen", self.address or "127.0.0.1:0", "--data", self.data]
         environment = dict(os.environ, **self.settings)
+        self.ended = False
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=self.log, text=True)
         watchdog = threading.Timer(START_SECONDS, self.process.kill)
         watchdog.start()
@@ -76,10 +76,12 @@ class Server:
 
     def stop(self):
         """SIGTERM; the exit status."""
+        self.ended = True
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=START_SECONDS)
 
     def kill(self):
+        self.ended = True
         self.process.kill()
         self.process.wait()
 
@@ -87,6 +89,8 @@ class Server:
         return self.process.poll() is None
 
     def end(self):
+        if self.process and not self.ended and not self.lives():
+            print(f"the server ended by itself with {self.process.returncode}:\n{self.said()}", file=sys.stderr)
         if self.process and self.lives():
             self.kill()
         if self.process:

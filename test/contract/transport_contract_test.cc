@@ -1,0 +1,58 @@
+#include "test/contract/transport_contract.h"
+
+#include "engine/embedded/websocket_transport.h"
+#include "net/http.h"
+#include "net/raw_peer.h"
+
+namespace tidings::contract {
+namespace {
+
+// A WebSocket over loopback: `a` is the client, `b` the server.
+class WebSocketFixture : private net::HttpHandler {
+ public:
+  struct Pair {
+    std::unique_ptr<ports::Transport> a, b;
+  };
+
+  WebSocketFixture() {
+    reactor_.start();
+    on_loop([this] {
+      net::HttpServerOptions options;
+      options.subprotocol = "contract";
+      server_ = net::HttpServer::listen(reactor_, *this, options).value();
+    });
+  }
+  ~WebSocketFixture() override {
+    on_loop([this] { server_.reset(); });
+    reactor_.stop();
+  }
+
+  Pair connect() {
+    on_loop([this] {
+      net::connect_websocket(reactor_, "127.0.0.1", server_->port(), "/v1/ws", "contract", {},
+                             [this](auto socket) {
+                               if (socket) pair_.a = embedded::websocket_transport(std::move(*socket));
+                             });
+    });
+    EXPECT_TRUE(run_until([this] { return pair_.a && pair_.b; }));
+    return std::move(pair_);
+  }
+  void on_loop(const std::function<void()>& call) { net::run_on(reactor_, call); }
+  bool run_until(const std::function<bool()>& done) { return net::wait_until(reactor_, done); }
+
+ private:
+  void on_request(net::HttpRequest, net::HttpReply reply) override { reply({404, {}, ""}); }
+  void on_websocket(std::unique_ptr<net::WebSocket> socket) override {
+    pair_.b = embedded::websocket_transport(std::move(socket));
+  }
+  net::HttpResponse refusal(int status) override { return {status, {}, ""}; }
+
+  net::Reactor reactor_{"contract"};
+  std::unique_ptr<net::HttpServer> server_;
+  Pair pair_;
+};
+
+INSTANTIATE_TYPED_TEST_SUITE_P(WebSocket, TransportContract, WebSocketFixture);
+
+}  // namespace
+}  // namespace tidings::contract
