@@ -1,18 +1,8 @@
-// B4 of performance.md without the receipt: people in pairs, every message durable before its tick, delivered live to the
-// partner, content and order verified. The server runs on core 0, the load on core 1.
-#include <fcntl.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
+// B4 of performance.md without the receipt: people in pairs, every message durable before its tick, delivered
+// live to the partner, content and order verified. The server runs on core 0, the load on core 1.
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -22,6 +12,13 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/metrics.h"
@@ -40,6 +37,7 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr size_t text_bytes = 100;
+constexpr int pipelined_window = 16;
 
 struct Options {
   int people = 1000;
@@ -78,8 +76,8 @@ std::vector<Person> make_people(const std::string& data, int count) {
     Person p{{random.u64() >> 1}, {random.u64() >> 1}, "bench-" + std::to_string(random.u64())};
     const std::string name = "p" + std::to_string(1000 + i);
     const auto added = (*accounts)->add_account({p.user, name, name, "!"});
-    const auto device = (*accounts)->add_device(
-        {p.device, p.user, "bench", base::sha256(p.token), clock.wall(), clock.wall() + std::chrono::hours(24)});
+    const auto device = (*accounts)->add_device({p.device, p.user, "bench", base::sha256(p.token),
+                                                 clock.wall(), clock.wall() + std::chrono::hours(24)});
     if (!added || !device) give_up("the people could not be made");
     people.push_back(std::move(p));
   }
@@ -98,8 +96,8 @@ class ServerProcess {
       dup2(out[1], 1);
       close(out[0]);
       close(out[1]);
-      execl(binary.c_str(), binary.c_str(), "serve", "--listen", "127.0.0.1:0", "--data", data.c_str(), "--shards", "1",
-            nullptr);
+      execl(binary.c_str(), binary.c_str(), "serve", "--listen", "127.0.0.1:0", "--data", data.c_str(),
+            "--shards", "1", nullptr);
       _exit(127);
     }
     close(out[1]);
@@ -142,14 +140,17 @@ class ServerProcess {
 double own_cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto s = [](timeval t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  const auto s = [](timeval t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
   return s(usage.ru_utime) + s(usage.ru_stime);
 }
 
 // All people on one reactor; everything but the entry points runs there.
 class Load {
  public:
-  Load(std::vector<Person> people, uint16_t port) : people_(std::move(people)), reactor_("load"), port_(port) {
+  Load(std::vector<Person> people, uint16_t port)
+      : people_(std::move(people)), reactor_("load"), port_(port) {
     lines_.resize(people_.size());
     reactor_.start();
   }
@@ -170,7 +171,8 @@ class Load {
       ready_ = [&done] { done.set_value(); };
       for (size_t i = 0; i < people_.size(); ++i) connect(i);
     });
-    if (done.get_future().wait_for(std::chrono::seconds(30)) != std::future_status::ready) give_up("not everybody could connect");
+    if (done.get_future().wait_for(std::chrono::seconds(30)) != std::future_status::ready)
+      give_up("not everybody could connect");
   }
   void start(int window) {
     reactor_.post([this, window] {
@@ -189,8 +191,8 @@ class Load {
       if (quiet.get_future().get()) return;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
-    give_up("messages are missing: " + std::to_string(sent_) + " sent, " + std::to_string(ticked_) + " ticked, " +
-            std::to_string(delivered_) + " delivered");
+    give_up("messages are missing: " + std::to_string(sent_) + " sent, " + std::to_string(ticked_) +
+            " ticked, " + std::to_string(delivered_) + " delivered");
   }
   uint64_t ticked() const { return ticked_; }
 
@@ -246,7 +248,8 @@ class Load {
   }
   void create_conversations() {
     for (auto& line : lines_) {
-      line->conversation = model::direct_conversation(people_[line->index].user, people_[line->index ^ 1].user);
+      line->conversation =
+          model::direct_conversation(people_[line->index].user, people_[line->index ^ 1].user);
       if (line->index % 2 == 0) {
         line->socket->send(wire::encode(wire::ConversationCreate{
             1, next_client_id(*line), model::ConversationKind::direct, {people_[line->index ^ 1].user}}));
@@ -350,25 +353,37 @@ int main_program(int argc, char** argv) {
     }
   }
   const double reference_seconds = options.quick ? 2 : 5;
-  Report report("direct", "messages/s");
-  for (const int window : {1, 16}) {
-    const std::string name = window == 1 ? "" : "pipelined_";
-    const RelayResult floor = run_raw_relay(options.people, window, reference_seconds);
-    const Figures f = run(options, window);
-    if (window == 1) {
-      report.value(f.messages_per_second);
-      report.reference(floor.messages_per_second, "raw epoll relay with one fdatasync per turn, same window");
-    } else {
-      report.add("pipelined_value", f.messages_per_second);
-      report.add("pipelined_reference", floor.messages_per_second);
-      report.add("pipelined_ratio", f.messages_per_second / floor.messages_per_second);
-    }
-    report.add(name + "server_us_per_message", f.server_us_per_message);
-    report.add(name + "reference_us_per_message", floor.server_us_per_message);
-    report.add(name + "client_cpu_percent", f.client_cpu_percent);
+  const RelayResult floor = run_raw_relay(options.people, 1, reference_seconds);
+  const Figures single = run(options, 1);
+  const RelayResult pipelined_floor = run_raw_relay(options.people, pipelined_window, reference_seconds);
+  const Figures pipelined = run(options, pipelined_window);
+  if (!options.json) {
+    fmt::print("{:>10} {:>12} {:>12} {:>12} {:>6} {:>12} {:>9}\n", "in flight", "messages/s", "server us",
+               "raw msg/s", "ratio", "raw us", "load CPU");
+    const auto row = [](int window, const Figures& f, const RelayResult& raw) {
+      fmt::print("{:>10} {:>12.0f} {:>12.1f} {:>12.0f} {:>6.2f} {:>12.1f} {:>8.0f}%\n", window,
+                 f.messages_per_second, f.server_us_per_message, raw.messages_per_second,
+                 f.messages_per_second / raw.messages_per_second, raw.server_us_per_message,
+                 f.client_cpu_percent);
+    };
+    row(1, single, floor);
+    row(pipelined_window, pipelined, pipelined_floor);
+    fmt::print("{}\ndirect: {:.0f} messages/s from {} people, {:.2f} of the raw {:.0f}\n", machine(),
+               single.messages_per_second, options.people,
+               single.messages_per_second / floor.messages_per_second, floor.messages_per_second);
+    return 0;
   }
-  report.add("people", options.people);
-  report.print(options.json);
+  Object out = figure("direct", single.messages_per_second, "messages/s", floor.messages_per_second);
+  out.number("server_us_per_message", single.server_us_per_message);
+  out.number("reference_us_per_message", floor.server_us_per_message);
+  out.number("client_cpu_percent", single.client_cpu_percent);
+  out.number("pipelined_value", pipelined.messages_per_second);
+  out.number("pipelined_reference", pipelined_floor.messages_per_second);
+  out.number("pipelined_ratio", pipelined.messages_per_second / pipelined_floor.messages_per_second);
+  out.number("pipelined_server_us_per_message", pipelined.server_us_per_message);
+  out.number("pipelined_client_cpu_percent", pipelined.client_cpu_percent);
+  out.count("people", static_cast<uint64_t>(options.people));
+  fmt::print("{}\n", out.json());
   return 0;
 }
 

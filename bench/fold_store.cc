@@ -1,12 +1,12 @@
 #include "bench/fold_store.h"
 
-#include <stdlib.h>
-
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <future>
 #include <vector>
+
+#include <stdlib.h>
 
 #include "base/thread_executor.h"
 #include "delivery/shard.h"
@@ -128,7 +128,9 @@ StoreCost run_store(uint64_t conversations, uint64_t messages) {
       home.post([&] { shard.flush([&] { flushed.set_value(); }); });
       flushed.get_future().wait();
     };
-    const auto pair = [](uint64_t i) { return std::pair(model::UserId{2 * i + 1}, model::UserId{2 * i + 2}); };
+    const auto pair = [](uint64_t i) {
+      return std::pair(model::UserId{2 * i + 1}, model::UserId{2 * i + 2});
+    };
     feed(conversations, [&](uint64_t i) { return create(pair(i).first, pair(i).second); });
     auto& keys = metrics.counter("tidings_store_keys_written_total");
     auto& bytes = metrics.counter("tidings_store_bytes_written_total");

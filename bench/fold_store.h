@@ -14,8 +14,8 @@ struct StoreCost {
 // Plain messages of one conversation through fold::fold, already decoded; records/s on one core.
 double run_fold(uint64_t messages);
 
-// `messages` of 100 bytes, spread evenly over `conversations`, through a delivery shard into RocksDB in a temporary
-// directory, in log groups of 512 with the flushes that come of themselves.
+// `messages` of 100 bytes, spread evenly over `conversations`, through a delivery shard into RocksDB in a
+// temporary directory, in log groups of 512 with the flushes that come of themselves.
 StoreCost run_store(uint64_t conversations, uint64_t messages);
 
 }  // namespace tidings::bench

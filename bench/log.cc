@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/thread_executor.h"
+#include "bench/fold_store.h"
 #include "bench/report.h"
 #include "engine/embedded/embedded_log.h"
 #include "engine/embedded/posix_disk.h"
@@ -258,9 +259,17 @@ int measure(bool json, bool quick, const std::string& where) {
   std::filesystem::remove_all(root);
 
   const Row& last = rows.back();
+  const uint64_t messages = quick ? 100'000 : 1'000'000;
+  const double fold_rate = run_fold(messages);
+  const StoreCost busy = run_store(100, messages), quiet = run_store(messages / 2, messages / 2);
   if (!json) {
     fmt::print("recovery of {:.0f} MiB: verified at {:.0f} MB/s, then read at {:.0f} MB/s\n",
                recovery.mebibytes, recovery.open_mb_s, recovery.read_mb_s);
+    fmt::print("fold alone: {:.0f} records/s\n", fold_rate);
+    fmt::print("store, busy conversations:  {:.2f} keys and {:.0f} bytes per message\n",
+               busy.keys_per_message, busy.bytes_per_message);
+    fmt::print("store, quiet conversations: {:.2f} keys and {:.0f} bytes per message\n",
+               quiet.keys_per_message, quiet.bytes_per_message);
     fmt::print("{}\nlog: {:.0f} records/s with 4096 writers, {:.2f} of the raw {:.0f}\n", machine(),
                last.log.records_per_s, last.log.records_per_s / last.floor.records_per_s,
                last.floor.records_per_s);
@@ -279,6 +288,11 @@ int measure(bool json, bool quick, const std::string& where) {
   out.number("p99_ratio", last.log.p99_us / last.floor.p99_us)
       .number("recovery_mb_per_s", recovery.open_mb_s);
   out.number("read_mb_per_s", recovery.read_mb_s).number("recovery_mib", recovery.mebibytes);
+  out.number("fold_records_per_s", fold_rate);
+  out.number("busy_keys_per_message", busy.keys_per_message)
+      .number("busy_bytes_per_message", busy.bytes_per_message);
+  out.number("quiet_keys_per_message", quiet.keys_per_message)
+      .number("quiet_bytes_per_message", quiet.bytes_per_message);
   fmt::print("{}\n", out.list("writers", details).json());
   return 0;
 }

@@ -1,5 +1,13 @@
 #include "bench/raw_relay.h"
 
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -9,14 +17,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <string>
-#include <unordered_map>
-#include <vector>
 
 namespace tidings::bench {
 
@@ -108,7 +108,8 @@ RelayResult run_raw_relay(int people, int window, double seconds) {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  if (bind(listener, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listener, people) != 0) give_up("listen");
+  if (bind(listener, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listener, people) != 0)
+    give_up("listen");
   getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
   const pid_t child = fork();
   if (child == 0) relay(listener, people);
@@ -144,7 +145,8 @@ RelayResult run_raw_relay(int people, int window, double seconds) {
       if (got <= 0) continue;
       size_t acks = 0;
       size_t& phase = torn[fd];  // bytes of a message that the last read ended in
-      for (size_t at = (message_bytes - phase) % message_bytes; at < static_cast<size_t>(got); at += message_bytes) {
+      for (size_t at = (message_bytes - phase) % message_bytes; at < static_cast<size_t>(got);
+           at += message_bytes) {
         acks += buffer[at] == ack_mark;
       }
       phase = (phase + static_cast<size_t>(got)) % message_bytes;
@@ -159,10 +161,13 @@ RelayResult run_raw_relay(int people, int window, double seconds) {
   rusage usage{};
   wait4(child, nullptr, 0, &usage);
   sched_setaffinity(0, sizeof before, &before);
-  const auto us = [](timeval t) { return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec); };
+  const auto us = [](timeval t) {
+    return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec);
+  };
   RelayResult result;
   result.messages_per_second = static_cast<double>(acked) / took;
-  if (acked > 0) result.server_us_per_message = (us(usage.ru_utime) + us(usage.ru_stime)) / static_cast<double>(acked);
+  if (acked > 0)
+    result.server_us_per_message = (us(usage.ru_utime) + us(usage.ru_stime)) / static_cast<double>(acked);
   return result;
 }
 
