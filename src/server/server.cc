@@ -4,6 +4,7 @@
 #include <atomic>
 #include <future>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "api/api.h"
@@ -50,6 +51,7 @@ struct Server::State {
   embedded::PosixDisk disk;
   std::unique_ptr<ports::DirectoryLock> lock;
   std::atomic<bool> ready{false};
+  bool stopped = false;  // of the thread that stops
 
   std::unique_ptr<embedded::RocksStore> store;
   std::unique_ptr<embedded::SqliteAccounts> accounts;
@@ -173,6 +175,7 @@ base::Status Server::State::listen() {
 }
 
 void Server::State::stop_threads() {
+  if (std::exchange(stopped, true)) return;
   for (auto& reactor : reactors) reactor->stop();
   for (auto* thread : {&hashing, &sql, &readers, &store_thread}) {
     if (*thread) (*thread)->stop();
