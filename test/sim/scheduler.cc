@@ -2,16 +2,11 @@
 
 #include <algorithm>
 
-#include "base/check.h"
-
 namespace tidings::sim {
 namespace {
 
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
-
-constexpr uint32_t executors_per_process = 64;
-constexpr uint32_t workers_max = 16;
 
 // Mostly a wake-up, sometimes a busy core, rarely a thread that was put aside.
 nanoseconds hand_over(Prng& random) {
@@ -35,12 +30,10 @@ Scheduler::~Scheduler() {
 void Scheduler::consume(nanoseconds duration) {
   const auto until = now_ + duration;
   auto* const executor = running_;
-  const auto worker = running_worker_;
   while ((!executor || executor->process_.alive()) && !events_.empty() && events_.top().time <= until)
     run_one();
   now_ = std::max(now_, until);
   running_ = executor;
-  running_worker_ = worker;
   if (executor && !executor->process_.alive()) throw Crashed{};
 }
 
@@ -49,8 +42,7 @@ void Scheduler::after(nanoseconds delay, base::Task task) {
 }
 
 Process& Scheduler::make_process(std::string name) {
-  const auto first = static_cast<uint32_t>(processes_.size()) * executors_per_process;
-  return *processes_.emplace_back(std::make_unique<Process>(*this, std::move(name), first));
+  return *processes_.emplace_back(std::make_unique<Process>(*this, std::move(name)));
 }
 
 Process* Scheduler::running() const {
@@ -77,7 +69,7 @@ bool Scheduler::run_one() {
     }
     const auto worker = static_cast<size_t>(free - busy.begin());
     if (!busy.empty()) busy[worker] = true;
-    run(event, static_cast<uint32_t>(worker));
+    run(event);
     if (!busy.empty()) busy[worker] = false;
     for (const auto tie : std::exchange(executor.blocked_, {})) events_.push({now_, tie, &executor});
     return true;
@@ -85,7 +77,7 @@ bool Scheduler::run_one() {
   return false;
 }
 
-void Scheduler::run(Event event, uint32_t worker) {
+void Scheduler::run(Event event) {
   auto& executor = *event.executor;
   auto& process = executor.process_;
   const auto found = executor.waiting_.find(event.tie);
@@ -93,7 +85,6 @@ void Scheduler::run(Event event, uint32_t worker) {
   executor.waiting_.erase(found);
   ++tasks_run_;
   running_ = &executor;
-  running_worker_ = worker;
   ++process.tasks_under_way_;
   try {
     process.step();
@@ -128,8 +119,7 @@ bool Scheduler::run_until(const std::function<bool()>& done, nanoseconds at_most
   return true;
 }
 
-SimExecutor::SimExecutor(Process& process, uint32_t number, size_t workers)
-    : process_(process), number_(number), busy_(workers, false) {}
+SimExecutor::SimExecutor(Process& process, size_t workers) : process_(process), busy_(workers, false) {}
 
 uint64_t SimExecutor::add(MonotonicTime time, base::Task task) {
   if (!process_.alive()) return 0;
@@ -140,11 +130,8 @@ uint64_t SimExecutor::add(MonotonicTime time, base::Task task) {
 
 void SimExecutor::post(base::Task task) {
   auto& scheduler = process_.scheduler();
-  const auto poster =
-      scheduler.running_ ? scheduler.running_->number_ * workers_max + scheduler.running_worker_ : 0;
-  auto& last = last_arrival_[poster];
-  last = std::max(last, scheduler.now() + hand_over(scheduler.random()));
-  add(last, std::move(task));
+  last_arrival_ = std::max(last_arrival_, scheduler.now() + hand_over(scheduler.random()));
+  add(last_arrival_, std::move(task));
 }
 
 void SimExecutor::post_at(MonotonicTime time, base::Task task) {
@@ -164,9 +151,7 @@ void SimExecutor::cancel(base::TimerId timer) {
 }
 
 SimExecutor& Process::make_executor(size_t workers) {
-  TIDINGS_CHECK(executors_.size() < executors_per_process);
-  const auto number = first_executor_ + static_cast<uint32_t>(executors_.size());
-  return *executors_.emplace_back(std::make_unique<SimExecutor>(*this, number, workers));
+  return *executors_.emplace_back(std::make_unique<SimExecutor>(*this, workers));
 }
 
 void Process::kill() {

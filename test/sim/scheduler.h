@@ -66,7 +66,7 @@ class Scheduler {
     }
   };
   uint64_t enqueue(SimExecutor& executor, MonotonicTime time);
-  void run(Event event, uint32_t worker);
+  void run(Event event);
 
   Prng random_;
   MonotonicTime now_{};
@@ -77,12 +77,11 @@ class Scheduler {
   Process* world_ = nullptr;
   SimExecutor* world_executor_ = nullptr;
   SimExecutor* running_ = nullptr;
-  uint32_t running_worker_ = 0;
 };
 
 class SimExecutor final : public base::Executor {
  public:
-  SimExecutor(Process& process, uint32_t number, size_t workers);
+  SimExecutor(Process& process, size_t workers);
 
   void post(base::Task task) override;
   base::TimerId after(nanoseconds delay, base::Task task) override;
@@ -97,19 +96,17 @@ class SimExecutor final : public base::Executor {
   uint64_t add(MonotonicTime time, base::Task task);
 
   Process& process_;
-  const uint32_t number_;
   std::vector<bool> busy_;         // one per worker; none: never busy
   std::vector<uint64_t> blocked_;  // due, but no worker is free
   std::map<uint64_t, base::Task> waiting_;
-  std::map<uint32_t, MonotonicTime>
-      last_arrival_;  // by the posting worker: what one thread posts keeps its order
+  // What is posted later arrives later: a thread that wakes late finds all in order.
+  MonotonicTime last_arrival_{};
 };
 
 // What starts and dies together.
 class Process {
  public:
-  Process(Scheduler& scheduler, std::string name, uint32_t first_executor)
-      : scheduler_(scheduler), name_(std::move(name)), first_executor_(first_executor) {}
+  Process(Scheduler& scheduler, std::string name) : scheduler_(scheduler), name_(std::move(name)) {}
 
   // Lives as long as the scheduler; what is posted to it after the death is destroyed unrun.
   SimExecutor& make_executor(size_t workers = 1);
@@ -135,7 +132,6 @@ class Process {
   friend class Scheduler;
   Scheduler& scheduler_;
   const std::string name_;
-  const uint32_t first_executor_;
   bool alive_ = true;
   bool crashed_itself_ = false;
   int tasks_under_way_ = 0;
