@@ -347,6 +347,45 @@ TEST_F(CoreTest, ARestoredServerMakesTheClientForgetAndSendAgainWhatIsLost) {
   EXPECT_THAT(client.outbox.messages, IsEmpty());
 }
 
+// Its copy agrees with the restored server, but it had heard of more.
+TEST_F(CoreTest, WhatCameTooEarlyBeforeARestoreIsForgottenToo) {
+  server.say(chat, bob, "kept");
+  go_online();
+  const auto backup = server.backup();
+  model::Event early = server.chats[chat].events.back();
+  early.seq = {7};
+  early.id = {early.id.value + 1000};
+  early.client_id = server.fresh();
+  early.body = model::MessageCreated{{model::MessageKind::text, "of the lost history"}};
+  server.push(wire::encode_event(early));
+  time.run();
+  ASSERT_EQ(core().conversation(chat)->head.value, 7u);
+  server.restore(backup);
+  time.run_for(seconds(5));
+  EXPECT_EQ(core().conversation(chat)->head, core().conversation(chat)->have.seq);
+  for (int i = 0; i < 8; ++i) server.say(chat, bob, "new");
+  time.run_for(seconds(5));
+  EXPECT_EQ(diary().resets, 0);
+  expect_equal_to_server();
+}
+
+// The restored server has got as far again: the next event fits our copy by its number alone.
+TEST_F(CoreTest, NoEventIsPutBehindACopyThatARestoredServerHasNotConfirmed) {
+  server.say(chat, bob, "kept");
+  const auto backup = server.backup();
+  server.say(chat, bob, "lost");
+  go_online();
+  server.restore(backup);
+  server.say(chat, bob, "in its place");
+  server.instead = [&](const wire::ClientFrame& frame) {
+    if (std::holds_alternative<wire::SyncFrame>(frame)) server.say(chat, bob, "live, while it syncs");
+    return false;
+  };
+  time.run_for(seconds(5));
+  EXPECT_EQ(diary().resets, 1);
+  expect_equal_to_server();
+}
+
 TEST_F(CoreTest, AConversationThatARestoreHasUnmadeIsMadeAgain) {
   go_online();
   const auto backup = server.backup();

@@ -93,23 +93,29 @@ model::Cursor Timeline::newest() const {
 }
 
 void Timeline::forget(model::UserId self) {
-  const auto keep = [&](const model::Event& event) {
-    const auto* message = std::get_if<model::MessageCreated>(&event.body);
-    if (!message || event.from != self) return;
-    const auto known = [&](const OutboxMessage& lost) { return lost.client_id == event.client_id; };
-    if (std::any_of(lost_.begin(), lost_.end(), known)) return;
-    lost_.push_back(
-        {.client_id = event.client_id, .conversation = view_.conversation, .message = message->message});
-  };
-  for (const model::Event& event : events_) keep(event);
-  for (const auto& [seq, event] : early_) keep(event);
+  for (const model::Event& event : events_) keep_as_lost(event, self);
+  doubt(self);
   held_.events -= events_.size();
-  held_.early -= early_.size();
   events_.clear();
-  early_.clear();
   newest_ = {};
   view_.have = {};
   view_.head = {};
+}
+
+void Timeline::doubt(model::UserId self) {
+  for (const auto& [seq, event] : early_) keep_as_lost(event, self);
+  held_.early -= early_.size();
+  early_.clear();
+  view_.head = view_.have.seq;
+}
+
+void Timeline::keep_as_lost(const model::Event& event, model::UserId self) {
+  const auto* message = std::get_if<model::MessageCreated>(&event.body);
+  if (!message || event.from != self) return;
+  const auto known = [&](const OutboxMessage& lost) { return lost.client_id == event.client_id; };
+  if (std::any_of(lost_.begin(), lost_.end(), known)) return;
+  lost_.push_back(
+      {.client_id = event.client_id, .conversation = view_.conversation, .message = message->message});
 }
 
 std::vector<OutboxMessage> Timeline::take_lost() {

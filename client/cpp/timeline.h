@@ -62,6 +62,9 @@ class Timeline {
 
   // Drops the copy; what `self` said in it is kept as lost until it is seen again.
   void forget(model::UserId self);
+  // The server may have gone back: what came too early is dropped, and nothing above `have` is known any
+  // more. What `self` said there is kept as lost until it is seen again.
+  void doubt(model::UserId self);
   // What was said and was not seen again since forget(), in order.
   std::vector<OutboxMessage> take_lost();
 
@@ -72,6 +75,7 @@ class Timeline {
 
  private:
   bool same(const model::Event& event) const;
+  void keep_as_lost(const model::Event& event, model::UserId self);
   Outcome apply(const model::Event& event, Applied& applied);
   Outcome drain(Applied& applied);
   Outcome wait(const model::Event& event);

@@ -24,17 +24,26 @@ void Timelines::connected(model::UserId self, const std::string& branch, size_t 
                           size_t chunk_rows_max) {
   disconnected();
   connected_ = true;
-  branch_changed_ = !branch_.empty() && branch_ != branch;
+  const bool branch_changed = !branch_.empty() && branch_ != branch;
   branch_ = branch;
   self_ = self;
   pulls_max_ = std::max<size_t>(1, pulls_max);
   std::vector<wire::VectorEntry> rows;
-  for (const auto& [id, conversation] : conversations_) {
+  for (auto& [id, conversation] : conversations_) {
+    // A server that started anew may have gone back to a copy of its data. Nothing is put behind our copy
+    // until a pull has shown that the server agrees with it, and what we heard of above may be of another
+    // history.
+    if (branch_changed) {
+      if (conversation.timeline.view().have.seq.value > 0) conversation.unchecked = true;
+      if (conversation.timeline.behind()) {
+        conversation.timeline.doubt(self);
+        conversation.recovering = true;
+      }
+    }
     if (conversation.timeline.view().have.seq.value > 0)
       rows.push_back({id, conversation.timeline.view().have});
   }
   sync_.start(std::move(rows), chunk_rows_max);
-  ++sync_number_;
 }
 
 void Timelines::disconnected() {
@@ -54,7 +63,7 @@ bool Timelines::add(const model::Event& event, MonotonicTime now) {
   if (!conversation) return true;
   conversation->gone = false;
   Timeline::Applied applied;
-  const auto outcome = conversation->timeline.add(event, syncing_, applied);
+  const auto outcome = conversation->timeline.add(event, syncing_ || conversation->unchecked, applied);
   return settle(*conversation, outcome, applied, now);
 }
 
@@ -70,6 +79,7 @@ bool Timelines::page(const wire::PageFrame& page, MonotonicTime now) {
   const model::Seq had = conversation.timeline.view().have.seq;
   Timeline::Applied applied;
   const auto outcome = conversation.timeline.page(page, after, applied);
+  if (outcome == Timeline::Outcome::fine) conversation.unchecked = false;
   // A history that contradicts itself would be fetched again for ever.
   if (outcome == Timeline::Outcome::diverged && after.value == 0 && conversation.recovering) return false;
   if (!settle(conversation, outcome, applied, now)) return false;
@@ -98,7 +108,6 @@ bool Timelines::synced(const wire::SyncAnswer& answer, MonotonicTime now) {
     Conversation* conversation = find_or_add(row.conversation);
     if (!conversation) continue;
     conversation->gone = false;
-    conversation->listed = sync_number_;
     conversation->timeline.set_kind(row.kind);
     const auto outcome = conversation->timeline.compare(row.head);
     if (!settle(*conversation, outcome, {}, now)) return false;
@@ -113,12 +122,14 @@ bool Timelines::synced(const wire::SyncAnswer& answer, MonotonicTime now) {
 bool Timelines::end_sync(MonotonicTime now) {
   syncing_ = false;
   for (auto& [id, conversation] : conversations_) {
-    const bool has_copy = conversation.timeline.view().have.seq.value > 0;
     // After a restore the server may not know a conversation at all, and then it is not listed either.
-    if (branch_changed_ && has_copy && conversation.listed != sync_number_) unsettled_.insert(id);
-    Timeline::Applied applied;
-    const auto outcome = conversation.timeline.release(applied);
-    if (!settle(conversation, outcome, applied, now)) return false;
+    if (conversation.unchecked) {
+      unsettled_.insert(id);
+    } else {
+      Timeline::Applied applied;
+      const auto outcome = conversation.timeline.release(applied);
+      if (!settle(conversation, outcome, applied, now)) return false;
+    }
     if (conversation.recovering) unsettled_.insert(id);
     if (unsettled_.contains(id) || conversation.timeline.behind()) want_pull(conversation, now, {});
   }
@@ -315,6 +326,7 @@ void Timelines::reset(Conversation& conversation, MonotonicTime now) {
   if (conversation.pull == Pull::in_flight) conversation.pull = Pull::none;
   conversation.timeline.forget(self_);
   conversation.recovering = true;
+  conversation.unchecked = false;
   conversation.fruitless = 0;
   unsettled_.insert(id);
   sink_.on_reset(id);
@@ -329,6 +341,7 @@ void Timelines::forget_gone(Conversation& conversation) {
   conversation.timeline.forget(self_);
   conversation.gone = true;
   conversation.recovering = false;
+  conversation.unchecked = false;
   conversation.fruitless = 0;
   unsettled_.erase(id);
   if (had_copy) sink_.on_reset(id);

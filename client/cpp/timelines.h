@@ -76,9 +76,10 @@ class Timelines {
     Pull pull = Pull::none;
     base::MonotonicTime pull_at{};
     int fruitless = 0;        // pulls that were refused or brought nothing
-    bool recovering = false;  // being fetched again from its beginning
-    bool gone = false;        // the server does not know it
-    uint64_t listed = 0;      // number of the sync that listed it last
+    bool recovering = false;  // lost messages are known once all of it was fetched
+    bool unchecked =
+        false;          // the server started anew, and no pull has shown yet that it agrees with our copy
+    bool gone = false;  // the server does not know it
   };
   struct InFlight {
     model::ConversationId conversation;
@@ -104,13 +105,11 @@ class Timelines {
   std::map<model::ConversationId, Conversation> conversations_;
   model::UserId self_;
   std::string branch_;
-  bool branch_changed_ = false;
   size_t pulls_max_ = 8;
 
   bool connected_ = false;
   bool syncing_ = true;
   VectorSync sync_;
-  uint64_t sync_number_ = 0;
   int sync_refused_ = 0;
   wire::Request sync_request_ = 0;                            // 0: to be sent at sync_at_
   base::MonotonicTime sync_at_ = base::MonotonicTime::min();  // to send, or to send again

@@ -1,0 +1,338 @@
+#include "test/checker/checker.h"
+
+#include <gtest/gtest.h>
+
+namespace tidings::checker {
+namespace {
+
+using model::ClientId;
+using model::MessageId;
+using model::Seq;
+using model::UserId;
+
+constexpr UserId ann{11}, bob{22};
+constexpr int64_t second_ns = 1'000'000'000;
+
+ClientId client_id(uint8_t n) {
+  ClientId id;
+  id.bytes[6] = 0x70;
+  id.bytes[15] = n;
+  return id;
+}
+
+// A small history that is right, for each test to spoil in one place.
+struct Story {
+  Story() {
+    conversation = model::direct_conversation(ann, bob);
+    anns = history.add_device({"ann's phone", ann, true});
+    bobs = history.add_device({"bob's phone", bob, true});
+  }
+  model::Message text(uint8_t n) { return {model::MessageKind::text, "message " + std::to_string(n)}; }
+  model::Event event(uint64_t seq, uint8_t n, UserId from = ann, uint64_t id = 0) {
+    model::Event e;
+    e.conversation = conversation;
+    e.seq = Seq{seq};
+    e.id = MessageId{id ? id : seq * 1000};
+    e.from = from;
+    e.client_id = client_id(n);
+    if (n == 0) {
+      e.body = model::ConversationCreated{model::ConversationKind::direct, {ann, bob}};
+    } else {
+      e.body = model::MessageCreated{text(n)};
+    }
+    return e;
+  }
+  void invoke(uint8_t n, Device device = 0) {
+    history.invoke(now += second_ns, device, conversation, client_id(n), text(n));
+  }
+  void ok(uint8_t n, uint64_t seq, Device device = 0, uint64_t id = 0) {
+    history.ok(now += second_ns, device, conversation, client_id(n), Seq{seq},
+               MessageId{id ? id : seq * 1000});
+  }
+  void show(Device device, const model::Event& e) { history.show(now += second_ns, device, e); }
+  void copy(std::string holder, bool fresh, std::vector<model::Event> events) {
+    Copy c{std::move(holder), fresh, bob, conversation, {}};
+    for (const auto& e : events) c.events.push_back(observed(e));
+    history.final_copy(std::move(c));
+  }
+  // Two messages of ann, seen by bob, held by a fresh device.
+  void plain() {
+    invoke(1);
+    ok(1, 2);
+    invoke(2);
+    ok(2, 3);
+    for (uint8_t n = 0; n <= 2; ++n) show(bobs, event(n + 1, n));
+    copy("fresh", true, {event(1, 0), event(2, 1), event(3, 2)});
+    copy("bob's phone", false, {event(1, 0), event(2, 1), event(3, 2)});
+  }
+  void expect_only(Law law) {
+    const auto verdict = check(history);
+    EXPECT_GT(verdict.count(law), 0u) << verdict.counts_text() << " " << verdict.first;
+    EXPECT_EQ(verdict.violations(), verdict.count(law)) << verdict.counts_text() << " " << verdict.first;
+    EXPECT_FALSE(verdict.first.empty());
+  }
+
+  History history;
+  model::ConversationId conversation;
+  Device anns = 0, bobs = 0;
+  int64_t now = 0;
+};
+
+TEST(checker, finds_nothing_in_a_sound_history) {
+  Story s;
+  s.plain();
+  const auto verdict = check(s.history);
+  EXPECT_EQ(verdict.violations(), 0u) << verdict.first;
+  EXPECT_EQ(verdict.acked, 2u);
+}
+
+TEST(checker, kept_a_ticked_message_is_missing_in_the_end) {
+  Story s;
+  s.invoke(1);
+  s.ok(1, 2);
+  s.copy("fresh", true, {s.event(1, 0)});
+  s.expect_only(Law::kept);
+}
+
+TEST(checker, kept_a_shown_message_is_missing_in_the_end) {
+  Story s;
+  s.invoke(1);
+  s.show(s.bobs, s.event(1, 0));
+  s.show(s.bobs, s.event(2, 1));
+  s.copy("fresh", true, {s.event(1, 0)});
+  s.expect_only(Law::kept);
+}
+
+TEST(checker, true_something_is_stored_that_nobody_sent) {
+  Story s;
+  s.plain();
+  s.history.final_copy({"another fresh", true, ann, model::direct_conversation(ann, UserId{33}), {}});
+  Story t;
+  t.copy("fresh", true, {t.event(1, 0), t.event(2, 1)});
+  t.expect_only(Law::is_true);
+}
+
+TEST(checker, true_a_message_is_stored_with_other_content) {
+  Story s;
+  s.invoke(1);
+  auto changed = s.event(2, 1);
+  changed.body = model::MessageCreated{s.text(9)};
+  s.copy("fresh", true, {s.event(1, 0), changed});
+  s.expect_only(Law::is_true);
+}
+
+TEST(checker, true_a_finally_refused_message_is_stored) {
+  Story s;
+  s.invoke(1);
+  s.history.fail(s.now += second_ns, s.anns, client_id(1));
+  s.copy("fresh", true, {s.event(1, 0), s.event(2, 1)});
+  s.expect_only(Law::is_true);
+}
+
+TEST(checker, once_a_message_is_stored_twice) {
+  Story s;
+  s.invoke(1);
+  s.ok(1, 2);
+  s.copy("fresh", true, {s.event(1, 0), s.event(2, 1), s.event(3, 1)});
+  s.expect_only(Law::once);
+}
+
+TEST(checker, once_a_message_is_shown_twice) {
+  Story s;
+  s.plain();
+  s.show(s.bobs, s.event(2, 1));
+  s.expect_only(Law::once);
+}
+
+TEST(checker, once_a_restarted_device_shows_everything_anew) {
+  Story s;
+  s.plain();
+  s.history.restart(s.now, s.bobs);
+  for (uint8_t n = 0; n <= 2; ++n) s.show(s.bobs, s.event(n + 1, n));
+  EXPECT_EQ(check(s.history).violations(), 0u);
+}
+
+TEST(checker, order_two_observers_disagree) {
+  Story s;
+  s.invoke(1);
+  s.invoke(2, s.bobs);
+  s.show(s.bobs, s.event(1, 0));
+  s.show(s.bobs, s.event(2, 2, bob));
+  s.copy("fresh", true, {s.event(1, 0), s.event(2, 1), s.event(3, 2, bob)});
+  s.expect_only(Law::order);
+}
+
+TEST(checker, order_a_tick_names_another_place_than_the_copy) {
+  Story s;
+  s.invoke(1);
+  s.ok(1, 2, s.anns, 777);
+  s.copy("fresh", true, {s.event(1, 0), s.event(2, 1)});
+  s.expect_only(Law::order);
+}
+
+TEST(checker, order_ticked_before_the_other_was_sent_but_behind_it) {
+  Story s;
+  s.invoke(1);
+  s.ok(1, 3);
+  s.invoke(2, s.bobs);
+  s.ok(2, 2, s.bobs);
+  s.copy("fresh", true, {s.event(1, 0), s.event(2, 2, bob), s.event(3, 1)});
+  s.expect_only(Law::order);
+}
+
+TEST(checker, order_one_devices_sends_are_turned_round) {
+  Story s;
+  s.invoke(1);
+  s.invoke(2);
+  s.ok(1, 3);
+  s.ok(2, 2);
+  s.copy("fresh", true, {s.event(1, 0), s.event(2, 2), s.event(3, 1)});
+  s.expect_only(Law::order);
+}
+
+TEST(checker, order_a_message_that_got_another_client_id_keeps_its_place) {
+  Story s;
+  s.invoke(1);
+  s.invoke(2);
+  s.history.fail(s.now += second_ns, s.anns, client_id(1));
+  s.history.invoke(s.now += second_ns, s.anns, s.conversation, client_id(9), s.text(1));
+  auto renamed = s.event(2, 9);
+  renamed.body = model::MessageCreated{s.text(1)};
+  s.copy("fresh", true, {s.event(1, 0), renamed, s.event(3, 2)});
+  EXPECT_EQ(check(s.history).violations(), 0u) << check(s.history).first;
+}
+
+TEST(checker, once_a_message_is_stored_under_two_client_ids) {
+  Story s;
+  s.invoke(1);
+  s.history.invoke(s.now += second_ns, s.anns, s.conversation, client_id(9), s.text(1));
+  auto again = s.event(3, 9);
+  again.body = model::MessageCreated{s.text(1)};
+  s.copy("fresh", true, {s.event(1, 0), s.event(2, 1), again});
+  s.expect_only(Law::once);
+}
+
+TEST(checker, order_ids_do_not_grow) {
+  Story s;
+  s.invoke(1);
+  s.copy("fresh", true, {s.event(1, 0), s.event(2, 1, ann, 5)});
+  s.expect_only(Law::order);
+}
+
+TEST(checker, contiguous_a_display_skips) {
+  Story s;
+  s.invoke(1);
+  s.invoke(2);
+  s.show(s.bobs, s.event(1, 0));
+  s.show(s.bobs, s.event(3, 2));
+  s.copy("fresh", true, {s.event(1, 0), s.event(2, 1), s.event(3, 2)});
+  s.expect_only(Law::contiguous);
+}
+
+TEST(checker, contiguous_a_client_stays_behind) {
+  Story s;
+  s.invoke(1);
+  s.show(s.bobs, s.event(1, 0));
+  s.copy("fresh", true, {s.event(1, 0), s.event(2, 1)});
+  s.copy("bob's phone", false, {s.event(1, 0)});
+  s.expect_only(Law::contiguous);
+}
+
+TEST(checker, contiguous_a_full_pull_has_a_hole) {
+  Story s;
+  s.invoke(1);
+  s.copy("fresh", true, {s.event(1, 0), s.event(3, 1)});
+  s.expect_only(Law::contiguous);
+}
+
+TEST(checker, contiguous_a_page_covers_less_than_it_says) {
+  Story s;
+  s.plain();
+  Page page{s.now, s.bobs, s.conversation, Seq{0}, Seq{3}, {}, {}};
+  for (const uint8_t n : {uint8_t{0}, uint8_t{2}}) page.events.push_back(observed(s.event(n + 1u, n)));
+  s.history.page(page);
+  s.expect_only(Law::contiguous);
+  page.holes.push_back({Seq{2}, Seq{2}, model::HoleReason::unreadable});
+  Story t;
+  t.plain();
+  t.history.page(page);
+  EXPECT_EQ(check(t.history).violations(), 0u);
+}
+
+// Copied aside at seq 2, used to seq 3, copied back, used to another seq 3.
+struct Restored : Story {
+  Restored() {
+    invoke(1);
+    ok(1, 2);
+    history.copy_aside(now += second_ns, 1);
+    invoke(2);
+    ok(2, 3);
+    for (uint8_t n = 0; n <= 2; ++n) show(bobs, event(n + 1, n));
+    history.restore(now += second_ns, 1);
+    invoke(3, bobs);
+    ok(3, 3, bobs, 3333);
+    final_events = {event(1, 0), event(2, 1), event(3, 3, bob, 3333)};
+  }
+  std::vector<model::Event> final_events;
+};
+
+TEST(checker, branch_what_a_restore_took_away_may_come_back_at_another_place) {
+  Restored s;
+  s.history.reset(s.now, s.bobs, s.conversation);
+  s.final_events.push_back(s.event(4, 2));
+  for (const auto& e : s.final_events) s.show(s.bobs, e);
+  s.copy("fresh", true, s.final_events);
+  s.copy("bob's phone", false, s.final_events);
+  EXPECT_EQ(check(s.history).violations(), 0u) << check(s.history).first;
+}
+
+TEST(checker, branch_a_client_keeps_what_the_new_branch_lacks) {
+  Restored s;
+  s.final_events.push_back(s.event(4, 2));
+  s.copy("fresh", true, s.final_events);
+  s.expect_only(Law::branch);
+}
+
+TEST(checker, branch_a_sender_does_not_send_its_lost_message_again) {
+  Restored s;
+  s.history.reset(s.now, s.bobs, s.conversation);
+  for (const auto& e : s.final_events) s.show(s.bobs, e);
+  s.copy("fresh", true, s.final_events);
+  s.expect_only(Law::branch);
+}
+
+TEST(checker, branch_a_restore_excuses_nothing_that_was_in_the_copy) {
+  Restored s;
+  s.history.restart(s.now, s.anns);
+  s.history.reset(s.now, s.bobs, s.conversation);
+  s.copy("fresh", true, {s.event(1, 0)});
+  const auto verdict = check(s.history);
+  EXPECT_EQ(verdict.count(Law::kept), 2u) << verdict.counts_text();  // message 1, and 3 after the restore
+}
+
+TEST(checker, same_fold_hashes_differ) {
+  Story s;
+  s.plain();
+  s.history.fold_hash("the end", 1);
+  s.history.fold_hash("a replay", 2);
+  s.expect_only(Law::same_fold);
+}
+
+TEST(checker, recovers_something_never_came_to_an_end) {
+  Story s;
+  s.plain();
+  s.history.stuck("ann's phone is still offline");
+  s.expect_only(Law::recovers);
+}
+
+TEST(history, the_hash_changes_with_every_record) {
+  Story a, b;
+  a.plain();
+  b.plain();
+  EXPECT_EQ(a.history.hash(), b.history.hash());
+  b.show(b.bobs, b.event(4, 2));
+  EXPECT_NE(a.history.hash(), b.history.hash());
+}
+
+}  // namespace
+}  // namespace tidings::checker

@@ -1,0 +1,120 @@
+// What clients saw and did, in the order in which it happened: the only thing that the checker judges.
+// Client-side records alone, so that one checker serves the simulator (virtual time) and real processes
+// (CLOCK_MONOTONIC).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/conversation.h"
+#include "model/ids.h"
+
+namespace tidings::checker {
+
+// Index of a device in the history.
+using Device = uint32_t;
+
+struct DeviceInfo {
+  std::string name;  // "ann's phone"
+  model::UserId user;
+  // It sends one after another and keeps what it sent: its sends keep their order, and what a restore lost
+  // comes back from it. (A REST caller does neither.)
+  bool keeps_outbox = true;
+};
+
+// An event as an observer saw it. `content` is a hash of the text; of the members for a creation.
+struct Observed {
+  model::ConversationId conversation;
+  model::Seq seq;
+  model::MessageId id;
+  model::UserId from;
+  model::ClientId client_id;
+  uint64_t content = 0;
+  bool is_message = true;
+};
+Observed observed(const model::Event& event);
+uint64_t content_of(const model::Message& message);
+
+enum class What : uint8_t {
+  invoke,   // a message was given to the client; from here on it may be stored
+  ok,       // ticked: seq and id
+  fail,     // finally refused: it must never appear
+  show,     // the device rendered the event
+  reset,    // the device forgot its copy of the conversation
+  restart,  // a new process of the device: what it showed is gone
+  copy,     // the server's data was copied aside; `number` names the copy
+  restore,  // the server goes on from copy `number`
+};
+
+struct Record {
+  int64_t time_ns = 0;
+  What what = What::invoke;
+  Device device = 0;
+  Observed event;  // as far as the kind of record knows it
+  uint64_t number = 0;
+};
+
+// An answer to "what is after this cursor".
+struct Page {
+  int64_t time_ns = 0;
+  Device device = 0;
+  model::ConversationId conversation;
+  model::Seq after, upto;
+  std::vector<Observed> events;
+  std::vector<model::Hole> holes;
+};
+
+// All of a conversation as somebody holds it after everything was healed.
+struct Copy {
+  std::string holder;
+  bool fresh = false;  // pulled from nothing at the end; the others kept theirs through the faults
+  model::UserId user;
+  model::ConversationId conversation;
+  std::vector<Observed> events;
+};
+
+// Thread: one. Records come in the order of their times.
+class History {
+ public:
+  Device add_device(DeviceInfo info);
+
+  void invoke(int64_t time_ns, Device device, const model::ConversationId& conversation,
+              const model::ClientId& client_id, const model::Message& message);
+  void ok(int64_t time_ns, Device device, const model::ConversationId& conversation,
+          const model::ClientId& client_id, model::Seq seq, model::MessageId id);
+  void fail(int64_t time_ns, Device device, const model::ClientId& client_id);
+  void show(int64_t time_ns, Device device, const model::Event& event);
+  void reset(int64_t time_ns, Device device, const model::ConversationId& conversation);
+  void restart(int64_t time_ns, Device device);
+  void copy_aside(int64_t time_ns, uint64_t number);
+  void restore(int64_t time_ns, uint64_t number);
+  void page(Page page) { pages_.push_back(std::move(page)); }
+  void final_copy(Copy copy) { copies_.push_back(std::move(copy)); }
+  // Hashes that the fold's law makes equal; the first one is the reference.
+  void fold_hash(std::string from, uint64_t hash) { folds_.push_back({std::move(from), hash}); }
+  // Something that should have come to an end after everything was healed, and did not.
+  void stuck(std::string sentence) { stuck_.push_back(std::move(sentence)); }
+
+  const std::vector<DeviceInfo>& devices() const { return devices_; }
+  const std::vector<Record>& records() const { return records_; }
+  const std::vector<Page>& pages() const { return pages_; }
+  const std::vector<Copy>& copies() const { return copies_; }
+  const std::vector<std::pair<std::string, uint64_t>>& folds() const { return folds_; }
+  const std::vector<std::string>& stuck() const { return stuck_; }
+
+  // Of everything above: equal for equal histories.
+  uint64_t hash() const;
+
+ private:
+  void add(int64_t time_ns, What what, Device device, Observed event, uint64_t number = 0);
+
+  std::vector<DeviceInfo> devices_;
+  std::vector<Record> records_;
+  std::vector<Page> pages_;
+  std::vector<Copy> copies_;
+  std::vector<std::pair<std::string, uint64_t>> folds_;
+  std::vector<std::string> stuck_;
+};
+
+}  // namespace tidings::checker

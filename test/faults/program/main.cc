@@ -1,0 +1,32 @@
+// tidings_faults: the real program under real faults. The last line printed is the figure.
+#include <CLI/CLI.hpp>
+#include <spdlog/spdlog.h>
+
+#include "test/faults/runs.h"
+
+int main(int argc, char** argv) {
+  using tidings::faults::Options;
+  Options options;
+  int status = 0;
+  CLI::App app{"Runs the real server under faults and judges what its clients saw."};
+  app.require_subcommand(1);
+  const auto add = [&](const char* name, const char* about, uint64_t count, int (*run)(const Options&)) {
+    auto* command = app.add_subcommand(name, about);
+    command->add_option("--binary", options.binary, "the tidings program")->required();
+    command->add_option("--count", options.count, "how many");
+    command->add_option("--seed", options.seed, "of what is random");
+    command->add_flag("--json", options.json, "one JSON object on one line");
+    command->callback([&options, &status, count, run, command] {
+      if (command->count("--count") == 0) options.count = count;
+      status = run(options);
+    });
+  };
+  spdlog::set_level(spdlog::level::err);
+  add("kill", "kill -9 at random under 12 clients x 200 messages a second", 10, tidings::faults::run_kill);
+  add("copyback", "a data directory copied aside at 90, used to 100, copied back, used to 95", 1,
+      tidings::faults::run_copy_back);
+  add("duplicates", "so many messages, a restart, all their client ids again", 1000,
+      tidings::faults::run_duplicates);
+  CLI11_PARSE(app, argc, argv);
+  return status;
+}

@@ -1,0 +1,22 @@
+// The fault runs against the real program. Each works in a temporary directory of its own, starts and ends
+// only processes of its own, and leaves the directory behind only if it failed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace tidings::faults {
+
+struct Options {
+  std::string binary;
+  uint64_t count = 10;
+  uint64_t seed = 1;
+  bool json = false;
+};
+
+// Each prints its figure as the last line and returns the process's status: 0 if no law was broken.
+int run_kill(const Options& options);
+int run_copy_back(const Options& options);
+int run_duplicates(const Options& options);
+
+}  // namespace tidings::faults

@@ -1,0 +1,207 @@
+#include "test/sim/network.h"
+
+#include <algorithm>
+#include <array>
+
+namespace tidings::sim {
+namespace {
+
+using base::milliseconds;
+using base::seconds;
+
+constexpr uint16_t broken = 1006;
+constexpr size_t client_side = 0, server_side = 1;
+
+}  // namespace
+
+// One end, and the way of frames from the other end to it.
+struct Network::Side {
+  SimExecutor* executor = nullptr;
+  ports::Transport::Handler* handler = nullptr;
+  bool open = true;    // frames and the end are told to it
+  bool exists = true;  // its transport was not destroyed
+  // Towards this side.
+  std::optional<MonotonicTime> lost_from;
+  uint64_t frames = 0;
+  std::optional<uint64_t> lost_from_frame;
+  MonotonicTime departs{}, arrives{};
+  std::deque<std::pair<MonotonicTime, size_t>> leaving;  // not yet taken by this side's machine
+};
+
+struct Network::Connection : std::enable_shared_from_this<Connection> {
+  Connection(Scheduler& s, Prng r) : scheduler(s), random(r) {}
+
+  Scheduler& scheduler;
+  Prng random;
+  nanoseconds latency_max{};
+  uint64_t bytes_per_second = 0;  // 0: as fast as one likes
+  const Network* network = nullptr;
+  std::array<Side, 2> sides;
+
+  void send(size_t to, std::string_view frame) {
+    auto& side = sides[to];
+    const auto now = scheduler.now();
+    if (network->trace) {
+      network->trace(sides[1 - to].executor->process().name(), side.executor->process().name(), frame);
+    }
+    auto takes = nanoseconds(1000);
+    if (bytes_per_second) takes += nanoseconds(frame.size() * 1'000'000'000 / bytes_per_second);
+    side.departs = std::max(side.departs, now) + takes;
+    side.leaving.push_back({side.departs, frame.size()});
+    ++side.frames;
+    if (side.lost_from && side.departs >= *side.lost_from) return;
+    if (side.lost_from_frame && side.frames >= *side.lost_from_frame) return;
+    side.executor->post_at(arrival(side), [self = shared_from_this(), to, text = std::string(frame)] {
+      auto& here = self->sides[to];
+      if (here.lost_from && self->scheduler.now() >= *here.lost_from) return;
+      if (here.open && here.handler) here.handler->on_frame(text);
+    });
+  }
+  MonotonicTime arrival(Side& side) {
+    side.arrives =
+        std::max(side.arrives, std::max(side.departs, scheduler.now()) + random.duration(latency_max));
+    return side.arrives;
+  }
+  size_t waiting(Side& side) {
+    while (!side.leaving.empty() && side.leaving.front().first <= scheduler.now()) side.leaving.pop_front();
+    size_t bytes = 0;
+    for (const auto& [at, size] : side.leaving) bytes += size;
+    return bytes;
+  }
+  void tell_closed(size_t to, MonotonicTime when, uint16_t code, std::string reason) {
+    sides[to].executor->post_at(when, [self = shared_from_this(), to, code, text = std::move(reason)] {
+      auto& side = self->sides[to];
+      if (!std::exchange(side.open, false) || !side.exists) return;
+      if (side.handler) side.handler->on_closed(code, text);
+    });
+  }
+  // The end of `from` is on its way to the other side, behind its frames.
+  void end(size_t from, uint16_t code, std::string reason) {
+    auto& peer = sides[1 - from];
+    if (peer.lost_from || peer.lost_from_frame) return;
+    tell_closed(1 - from, arrival(peer), code, std::move(reason));
+  }
+};
+
+class Network::End : public ports::Transport {
+ public:
+  End(std::shared_ptr<Connection> connection, size_t side)
+      : connection_(std::move(connection)), side_(side) {}
+  ~End() override {
+    mine().exists = false;
+    if (std::exchange(mine().open, false) && !closing_) connection_->end(side_, broken, "");
+  }
+
+  void set_handler(Handler* handler) override { mine().handler = handler; }
+  void send(std::string_view frame) override {
+    if (!closing_ && mine().open && mine().executor->process().alive()) connection_->send(1 - side_, frame);
+  }
+  size_t outbox_bytes() const override { return connection_->waiting(connection_->sides[1 - side_]); }
+  void close(uint16_t code, std::string_view reason) override {
+    if (std::exchange(closing_, true) || !mine().open) return;
+    connection_->end(side_, code, std::string(reason));
+    connection_->tell_closed(side_, connection_->scheduler.now() + milliseconds(1), code,
+                             std::string(reason));
+  }
+  std::string peer() const override { return "simulated"; }
+
+ private:
+  Side& mine() { return connection_->sides[side_]; }
+
+  std::shared_ptr<Connection> connection_;
+  const size_t side_;
+  bool closing_ = false;
+};
+
+void Network::listen(std::vector<SimExecutor*> shards, Accept accept) {
+  shards_ = std::move(shards);
+  accept_ = std::move(accept);
+}
+
+void Network::refuse() {
+  shards_.clear();
+}
+
+std::shared_ptr<Network::Connection> Network::connect(SimExecutor& client, SimExecutor& server) {
+  auto connection = std::make_shared<Connection>(scheduler_, random_.fork());
+  connection->network = this;
+  connection->latency_max = weather.latency_max;
+  connection->sides[client_side].executor = &client;
+  connection->sides[server_side].executor = &server;
+  std::erase_if(connections_, [](const auto& old) { return old.expired(); });
+  connections_.push_back(connection);
+  return connection;
+}
+
+void Network::open(SimExecutor& client, std::function<void(std::unique_ptr<ports::Transport>)> done) {
+  const auto when = scheduler_.now() + milliseconds(1) + random_.duration(weather.latency_max);
+  if (shards_.empty()) {
+    client.post_at(when, [done = std::move(done)] { done(nullptr); });
+    return;
+  }
+  const auto shard = random_.below(shards_.size());
+  auto connection = connect(client, *shards_[shard]);
+  if (random_.chance(weather.slow_per_mille)) connection->bytes_per_second = random_.between(4'000, 64'000);
+  if (random_.chance(weather.lost_welcome_per_mille)) {
+    connection->sides[client_side].lost_from_frame = random_.between(1, 3);
+    connection->tell_closed(client_side, when + random_.duration(seconds(2)), broken, "");
+    connection->tell_closed(server_side, when + random_.duration(seconds(2)), broken, "");
+  }
+  // The server's end exists first, as a listening socket's queue does; a frame cannot overtake it.
+  connection->sides[server_side].arrives = when;
+  shards_[shard]->post_at(when, [accept = accept_, shard, connection] {
+    accept(shard, std::make_unique<End>(connection, server_side));
+  });
+  client.post_at(
+      when, [connection, done = std::move(done)] { done(std::make_unique<End>(connection, client_side)); });
+  if (random_.chance(weather.cut_per_mille)) {
+    scheduler_.after(random_.duration(seconds(8)), [this, weak = std::weak_ptr(connection)] {
+      if (auto living = weak.lock()) cut(living, milliseconds(50));
+    });
+  }
+}
+
+std::pair<std::unique_ptr<ports::Transport>, std::unique_ptr<ports::Transport>> Network::make_pair(
+    SimExecutor& a, SimExecutor& b) {
+  auto connection = connect(a, b);
+  return {std::make_unique<End>(connection, client_side), std::make_unique<End>(connection, server_side)};
+}
+
+void Network::cut(const std::shared_ptr<Connection>& connection, nanoseconds within) {
+  for (size_t i = 0; i < 2; ++i) {
+    auto& side = connection->sides[i];
+    const auto when = scheduler_.now() + random_.duration(within);
+    if (!side.lost_from || *side.lost_from > when) side.lost_from = when;
+    if (random_.chance(250)) continue;  // it will find out by what it misses
+    connection->tell_closed(i, when + random_.duration(seconds(3)), broken, "");
+  }
+}
+
+void Network::cut_one() {
+  std::vector<std::shared_ptr<Connection>> living;
+  for (const auto& weak : connections_) {
+    auto connection = weak.lock();
+    if (connection && connection->sides[0].open && connection->sides[1].open)
+      living.push_back(std::move(connection));
+  }
+  if (!living.empty()) cut(living[random_.below(living.size())], milliseconds(50));
+}
+
+void Network::cut_all() {
+  for (const auto& weak : connections_) {
+    if (auto connection = weak.lock()) cut(connection, milliseconds(50));
+  }
+}
+
+void Network::silence(const Process& process) {
+  for (const auto& weak : connections_) {
+    auto connection = weak.lock();
+    if (!connection || &connection->sides[server_side].executor->process() != &process) continue;
+    for (auto& side : connection->sides) side.lost_from = scheduler_.now();
+    if (random_.chance(500)) {
+      connection->tell_closed(client_side, scheduler_.now() + random_.duration(seconds(10)), broken, "");
+    }
+  }
+}
+
+}  // namespace tidings::sim

@@ -1,0 +1,64 @@
+// Connections between simulated clients and the simulated server: random latency and bandwidth, cuts at any
+// moment in either direction, refused connects, a welcome that is lost, machines that fall silent.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ports/transport.h"
+#include "test/sim/scheduler.h"
+
+namespace tidings::sim {
+
+class Network {
+ public:
+  struct Weather {
+    nanoseconds latency_max = base::milliseconds(5);
+    uint64_t lost_welcome_per_mille = 0;  // connections whose first answer and all after it are lost
+    uint64_t slow_per_mille = 0;          // connections of 4 to 64 KB/s
+    uint64_t cut_per_mille = 0;           // connections that break by themselves within a few seconds
+  };
+  using Accept = std::function<void(size_t shard, std::unique_ptr<ports::Transport>)>;
+
+  Network(Scheduler& scheduler, Prng random) : scheduler_(scheduler), random_(random) {}
+
+  Weather weather;
+  // Sees every frame at the moment at which it is sent.
+  std::function<void(const std::string& from, const std::string& to, std::string_view frame)> trace;
+
+  // Who takes connections from now on; `accept` runs on the chosen executor.
+  void listen(std::vector<SimExecutor*> shards, Accept accept);
+  // Nobody: connects are refused.
+  void refuse();
+  // `done` runs on `client`: the transport, or nullptr.
+  void open(SimExecutor& client, std::function<void(std::unique_ptr<ports::Transport>)> done);
+  // Both ends on executors of the caller's; for tests.
+  std::pair<std::unique_ptr<ports::Transport>, std::unique_ptr<ports::Transport>> make_pair(SimExecutor& a,
+                                                                                            SimExecutor& b);
+
+  // Breaks a living connection: each direction loses what is sent from its own moment on, each end hears of
+  // it at its own time, or only by what it misses.
+  void cut_one();
+  void cut_all();
+  // The machine of this process lost its power: no end of its connections says good-bye.
+  void silence(const Process& process);
+
+ private:
+  class End;
+  struct Side;
+  struct Connection;
+  std::shared_ptr<Connection> connect(SimExecutor& client, SimExecutor& server);
+  void cut(const std::shared_ptr<Connection>& connection, nanoseconds within);
+
+  Scheduler& scheduler_;
+  Prng random_;
+  std::vector<SimExecutor*> shards_;
+  Accept accept_;
+  std::vector<std::weak_ptr<Connection>> connections_;
+};
+
+}  // namespace tidings::sim

@@ -1,0 +1,83 @@
+#include "test/sim/plan.h"
+
+#include <array>
+
+namespace tidings::sim {
+namespace {
+
+using base::milliseconds;
+using base::nanoseconds;
+using base::seconds;
+using model::UserId;
+
+constexpr std::array<std::string_view, fault_count> names{
+    "kill",           "power cut",    "crash at step", "failing sync", "cut",      "cut all",
+    "client restart", "server clock", "client clock",  "weather",      "copy back"};
+
+// People whose conversations share a partition: only there records overtake each other in the fold's order,
+// which is what checkpoints are about.
+UserId in_same_partition(Prng& random, UserId with, model::PartitionId partition) {
+  for (;;) {
+    const UserId user{random.next() >> 1 | 1};
+    if (model::partition_of(model::direct_conversation(user, with)) == partition) return user;
+  }
+}
+
+nanoseconds up_to(Prng& random, nanoseconds least, nanoseconds most) {
+  return least + random.duration(most - least);
+}
+
+}  // namespace
+
+std::string_view name(Fault fault) {
+  return names[static_cast<size_t>(fault)];
+}
+
+Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
+  constexpr std::array<const char*, 5> first_names{"ann", "bob", "cem", "dora", "eve"};
+  const size_t count = random.between(3, 5);
+  model::PartitionId shared;
+  for (size_t i = 0; i < count; ++i) {
+    UserId user{random.next() >> 1 | 1};
+    if (i == 1) shared = model::partition_of(model::direct_conversation(people[0].user, user));
+    if (i >= 2) user = in_same_partition(random, people[i % 2].user, shared);
+    people.push_back({first_names[i], user, random.chance(400) ? size_t{2} : size_t{1}, random.chance(500)});
+  }
+
+  limits.states_max = random.between(2, 8);
+  limits.loads_in_flight_max = random.between(1, 4);
+  limits.overtaking_records_max = random.between(2, 64);
+  limits.flush_records_max = random.between(1, 40);
+  limits.flush_interval = up_to(random, milliseconds(2), milliseconds(300));
+  limits.store_sync_interval = up_to(random, milliseconds(100), seconds(10));
+  limits.queries_in_flight_max = random.between(4, 64);
+  limits.log_group_records_max = random.between(2, 64);
+  limits.log_group_bytes_max = random.between(4'000, 64'000);
+  limits.log_queue_bytes_max = random.between(4'000, 64'000);
+  limits.link_queue_bytes_max = random.between(64'000, 512'000);
+  limits.outbox_bytes_max = random.between(16'000, 256'000);
+  limits.page_events_max = random.between(2, 50);
+  limits.page_bytes_max = random.between(1'000, 64'000);
+  limits.sends_in_flight_max = random.between(2, 32);
+  segment_bytes = random.between(4, 32) * 4096;
+
+  messages = random.chance(100) ? random.between(600, 1500) : random.between(60, 400);
+  active = up_to(random, seconds(5), seconds(30));
+  fault_pause = up_to(random, milliseconds(400), seconds(5));
+  disk_call_max = random.chance(200) ? milliseconds(2) : std::chrono::microseconds(60);
+  disk_sync_max = random.chance(150) ? milliseconds(60) : milliseconds(2);
+  store_call_max = random.chance(300) ? milliseconds(30) : std::chrono::microseconds(300);
+  latency_max = up_to(random, milliseconds(1), milliseconds(60));
+  burst_per_mille = random.between(0, 400);
+
+  for (const auto fault : {Fault::kill, Fault::power_cut, Fault::crash_at_step, Fault::crash_at_step,
+                           Fault::failing_sync, Fault::cut, Fault::cut_all, Fault::client_restart,
+                           Fault::server_clock, Fault::client_clock, Fault::weather}) {
+    if (random.chance(450)) faults.push_back(fault);
+  }
+  copies_back = random.chance(200);
+  // A clock that stands still gives two branches the same ids, which is beyond what a fingerprint can tell.
+  if (copies_back) std::erase(faults, Fault::server_clock);
+}
+
+}  // namespace tidings::sim

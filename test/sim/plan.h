@@ -1,0 +1,53 @@
+// What a seed decides before anything runs: who talks, how narrow the server is, and which faults there are.
+// Each seed has a mix of its own, because faults that always come together hide each other.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "model/ids.h"
+#include "test/sim/prng.h"
+
+namespace tidings::sim {
+
+enum class Fault : uint8_t {
+  kill,            // kill -9 of the server
+  power_cut,       // its machine loses power
+  crash_at_step,   // it dies at a chosen hand-over, disk or store call, as by kill -9 or a power cut
+  failing_sync,    // the disk refuses one sync
+  cut,             // one connection breaks
+  cut_all,         // all do
+  client_restart,  // a client's process dies, its outbox stays
+  server_clock,    // the wall jumps, runs ahead by years, stands still
+  client_clock,
+  weather,    // slow connections, lost welcomes, spontaneous cuts, for a while
+  copy_back,  // the data directory as it was some time ago
+};
+inline constexpr size_t fault_count = 11;
+std::string_view name(Fault fault);
+
+struct Plan {
+  explicit Plan(uint64_t seed);
+
+  struct Person {
+    std::string name;
+    model::UserId user;
+    size_t devices = 1;
+    bool calls_rest = false;
+  };
+  Prng random;  // for what is drawn later
+  std::vector<Person> people;
+  base::Limits limits;
+  size_t segment_bytes = 0;
+  size_t messages = 0;              // in all
+  base::nanoseconds active{};       // how long people talk and faults come
+  base::nanoseconds fault_pause{};  // between two faults, on average
+  base::nanoseconds disk_call_max{}, disk_sync_max{}, store_call_max{};
+  base::nanoseconds latency_max{};
+  uint64_t burst_per_mille = 0;  // sends that come as a burst
+  std::vector<Fault> faults;     // what this seed draws from; copy_back is not among them
+  bool copies_back = false;      // once, in the middle
+};
+
+}  // namespace tidings::sim

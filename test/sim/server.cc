@@ -1,0 +1,216 @@
+#include "test/sim/server.h"
+
+#include <fmt/format.h>
+
+#include "engine/embedded/embedded_log.h"
+
+namespace tidings::sim {
+namespace {
+
+constexpr size_t shard_count = 2;
+const base::WallTime start_of_time = base::epoch + std::chrono::hours(24 * 300);
+
+}  // namespace
+
+struct Server::Run {
+  explicit Run(Process& p)
+      : process(p),
+        main(p.make_executor()),
+        log_thread(p.make_executor()),
+        store_thread(p.make_executor()),
+        readers(p.make_executor(3)),
+        sql(p.make_executor()),
+        hashing(p.make_executor(2)) {
+    for (size_t i = 0; i < shard_count; ++i) shards.push_back(&p.make_executor());
+  }
+
+  Process& process;
+  SimExecutor& main;
+  SimExecutor& log_thread;
+  SimExecutor& store_thread;
+  SimExecutor& readers;
+  SimExecutor& sql;
+  SimExecutor& hashing;
+  std::vector<SimExecutor*> shards;
+  base::Registry metrics;
+  std::unique_ptr<embedded::EmbeddedLog> log;
+  std::unique_ptr<account::Service> accounts;
+  std::unique_ptr<server::Node> node;
+  bool ready = false;
+};
+
+Server::Server(Scheduler& scheduler, Network* network, const Plan& plan, Prng random)
+    : clock(scheduler, start_of_time),
+      scheduler_(scheduler),
+      network_(network),
+      plan_(plan),
+      random_(random.fork()),
+      faults_(random.fork()),
+      store_([this](std::string_view) { device_called(plan_.store_call_max); }),
+      accounts_([this](std::string_view) { device_called(std::chrono::microseconds(200)); }) {
+  disk_.on_call = [this](const memory::DiskCall& call) {
+    if (call.moment == memory::DiskCall::Moment::halfway) return device_called(nanoseconds(1));
+    device_called(call.kind == memory::DiskCall::Kind::sync ? plan_.disk_sync_max : plan_.disk_call_max);
+  };
+}
+
+Server::~Server() {
+  if (run_) run_->process.kill();
+  run_.reset();
+}
+
+// Every call of a device is a step and takes time, as long as a task of this machine's process makes it.
+void Server::device_called(nanoseconds at_most) {
+  auto* const process = scheduler_.running();
+  if (!process || !run_ || process != &run_->process) return;
+  scheduler_.consume(faults_.duration(at_most));
+  process->step();
+}
+
+void Server::start() {
+  if (run_) return;
+  auto& process = scheduler_.make_process(fmt::format("server {}", ++runs_));
+  run_ = std::make_unique<Run>(process);
+  process.on_crash([this] {
+    if (last_words_.empty()) last_words_ = "crashed at a step";
+    died(crash_takes_power_);
+    if (on_death) on_death(last_words_);
+  });
+  last_words_.clear();
+  crash_takes_power_ = false;
+  run_->main.post([this] { begin(*run_); });
+}
+
+void Server::begin(Run& run) {
+  const auto fatal = [this, &run](const std::string& why) {
+    last_words_ = why;
+    run.process.crash();
+  };
+  auto checkpoints = store_.checkpoints();
+  auto low = store_.low();
+  if (!checkpoints.ok() || !low.ok()) fatal("the store cannot be read");
+  model::Position known;
+  for (const auto& checkpoint : *checkpoints) known = std::max(known, checkpoint.position);
+  auto log = embedded::EmbeddedLog::open({.disk = disk_,
+                                          .directory = "/data/log",
+                                          .clock = clock,
+                                          .random = random_,
+                                          .executor = run.log_thread,
+                                          .limits = plan_.limits,
+                                          .metrics = run.metrics,
+                                          .fatal = fatal,
+                                          .known_below = known,
+                                          .verify_from = *low,
+                                          .segment_bytes = plan_.segment_bytes});
+  if (!log.ok()) fatal(log.error().sentence);
+  run.log = std::move(*log);
+  run.accounts = std::make_unique<account::Service>(account::Service::Parts{.accounts = accounts_,
+                                                                            .clock = clock,
+                                                                            .random = random_,
+                                                                            .home = *run.shards[0],
+                                                                            .sql = run.sql,
+                                                                            .hashing = run.hashing,
+                                                                            .limits = plan_.limits,
+                                                                            .cost = {1, 8192}});
+  if (auto started = run.accounts->start(); !started.ok()) fatal(started.error().sentence);
+  auto node = server::Node::make({.shards = {run.shards.begin(), run.shards.end()},
+                                  .store_executor = run.store_thread,
+                                  .readers = run.readers,
+                                  .clock = clock,
+                                  .random = random_,
+                                  .log = *run.log,
+                                  .store = store_,
+                                  .accounts = *run.accounts,
+                                  .limits = plan_.limits,
+                                  .metrics = run.metrics,
+                                  .fatal = fatal});
+  if (!node.ok()) fatal(node.error().sentence);
+  run.node = std::move(*node);
+  run.node->start([this, &run] {
+    run.ready = true;
+    if (!network_) return;
+    network_->listen(run.shards, [&run](size_t shard, std::unique_ptr<ports::Transport> transport) {
+      run.node->gateway(shard).accept(std::move(transport));
+    });
+  });
+}
+
+void Server::kill() {
+  if (!run_) return;
+  run_->process.kill();
+  last_words_ = "killed";
+  died(false);
+}
+
+void Server::power_cut() {
+  if (!run_) return;
+  run_->process.kill();
+  last_words_ = "lost power";
+  died(true);
+}
+
+void Server::died(bool power) {
+  if (network_) {
+    network_->refuse();
+    if (power) network_->silence(run_->process);
+  }
+  if (power) {
+    disk_.power_cut(random_);
+    store_.power_cut(random_);
+  } else {
+    disk_.crash();
+  }
+  auto& process = run_->process;
+  // Its tasks may be under way, waiting for the disk that it lost.
+  process.when_unwound([run = std::move(run_)]() mutable { run.reset(); });
+}
+
+void Server::stop() {
+  if (!ready()) return kill();
+  if (network_) network_->refuse();
+  run_->node->drain([this] {
+    scheduler_.after(nanoseconds(0), [this] {
+      kill();
+      last_words_ = "stopped";
+    });
+  });
+}
+
+void Server::crash_in(uint64_t steps, bool power) {
+  if (!run_) return;
+  crash_takes_power_ = power;
+  run_->process.crash_in(steps);
+}
+
+bool Server::ready() const {
+  return run_ && run_->ready && run_->process.alive();
+}
+bool Server::quiet() const {
+  return ready() && run_->node->quiet();
+}
+uint64_t Server::fold_hash() const {
+  return run_->node->fold_hash();
+}
+uint64_t Server::steps() const {
+  return run_ ? run_->process.steps() : 0;
+}
+
+bool Server::on_gateway(size_t shard, std::function<void(gateway::Gateway&)> call) {
+  if (!ready()) return false;
+  auto& run = *run_;
+  shard %= shard_count;
+  run.shards[shard]->post([&run, shard, call = std::move(call)] { call(run.node->gateway(shard)); });
+  return true;
+}
+
+Server::Copy Server::copy() const {
+  return {disk_.snapshot(), store_.snapshot(), accounts_.snapshot()};
+}
+
+void Server::restore(const Copy& copy) {
+  disk_.restore(copy.disk);
+  store_.restore(copy.store);
+  accounts_.restore(copy.accounts);
+}
+
+}  // namespace tidings::sim

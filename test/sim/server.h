@@ -1,0 +1,88 @@
+// The simulated machine of the server: its disk, store and accounts outlive the processes that run on it one
+// after another. A process is the real EmbeddedLog, account::Service and server::Node on simulated executors.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "account/service.h"
+#include "base/metrics.h"
+#include "engine/memory/memory_accounts.h"
+#include "engine/memory/memory_disk.h"
+#include "engine/memory/memory_store.h"
+#include "server/node.h"
+#include "test/sim/machine.h"
+#include "test/sim/network.h"
+#include "test/sim/plan.h"
+#include "test/sim/scheduler.h"
+
+namespace tidings::sim {
+
+class Server {
+ public:
+  // The data directory, copied while nothing of it moves.
+  struct Copy {
+    memory::MemoryDisk::Snapshot disk;
+    memory::MemoryStore::Snapshot store;
+    memory::MemoryAccounts::Snapshot accounts;
+  };
+
+  // `network` may be nullptr: then nobody can connect.
+  Server(Scheduler& scheduler, Network* network, const Plan& plan, Prng random);
+  ~Server();
+
+  // A new process; it accepts connections once it is ready. Does nothing if one runs.
+  void start();
+  void kill();
+  void power_cut();
+  // Ends sessions, writes what is folded and ends by itself.
+  void stop();
+  // The process dies at that step of its own; `power`: with its machine.
+  void crash_in(uint64_t steps, bool power);
+
+  // Told, outside of all processes, when a process ended that was not asked to.
+  std::function<void(const std::string& why)> on_death;
+
+  bool running() const { return run_ != nullptr; }
+  bool ready() const;
+  // All that the log handed out is folded.
+  bool quiet() const;
+  uint64_t fold_hash() const;
+  const std::string& last_words() const { return last_words_; }
+
+  // Runs `call` on that shard; false if the server is not ready.
+  bool on_gateway(size_t shard, std::function<void(gateway::Gateway&)> call);
+
+  Copy copy() const;
+  // While nothing runs.
+  void restore(const Copy& copy);
+  memory::MemoryStore::Snapshot store_snapshot() const { return store_.snapshot(); }
+  memory::MemoryDisk::Snapshot disk_snapshot() const { return disk_.snapshot(); }
+
+  SimClock clock;
+  memory::MemoryAccounts& accounts() { return accounts_; }
+  void fail_next_sync() { disk_.fail_next(memory::DiskCall::Kind::sync); }
+  uint64_t steps() const;
+
+ private:
+  struct Run;
+  void begin(Run& run);
+  void died(bool power);
+  void device_called(nanoseconds at_most);
+
+  Scheduler& scheduler_;
+  Network* network_;
+  const Plan& plan_;
+  SimRandom random_;
+  Prng faults_;
+  memory::MemoryDisk disk_;
+  memory::MemoryStore store_;
+  memory::MemoryAccounts accounts_;
+  std::unique_ptr<Run> run_;
+  std::string last_words_;
+  bool crash_takes_power_ = false;
+  int runs_ = 0;
+};
+
+}  // namespace tidings::sim

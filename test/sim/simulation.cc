@@ -1,0 +1,399 @@
+#include "test/sim/simulation.h"
+
+#include <map>
+
+#include <fmt/format.h>
+
+#include "base/hash.h"
+
+namespace tidings::sim {
+namespace {
+
+using base::milliseconds;
+using base::seconds;
+
+constexpr auto patience = std::chrono::minutes(15);
+
+}  // namespace
+
+Simulation::Simulation(uint64_t seed)
+    : plan_(seed),
+      random_(plan_.random.fork()),
+      scheduler_(plan_.random.next()),
+      network_(scheduler_, plan_.random.fork()),
+      server_(scheduler_, &network_, plan_, plan_.random.fork()) {
+  network_.weather.latency_max = plan_.latency_max;
+  server_.on_death = [this](const std::string& why) {
+    note("the server died: " + why);
+    ++deaths_;
+    restart_server(random_.duration(seconds(2)));
+  };
+}
+
+Simulation::~Simulation() {
+  callers_.clear();
+  fresh_.clear();
+  devices_.clear();
+}
+
+Outcome Simulation::run() {
+  add_people();
+  server_.start();
+  for (auto& device : devices_) {
+    scheduler_.after(random_.duration(seconds(1)), [&device] { device->start(); });
+  }
+  schedule_talk();
+  if (!plan_.faults.empty()) schedule_fault();
+  if (plan_.copies_back) {
+    const auto copied = random_.duration(plan_.active / 2);
+    scheduler_.after(copied, [this] { copy_aside(); });
+    scheduler_.after(copied + random_.duration(plan_.active / 2), [this] { copy_back(); });
+  }
+  for (int i = 0; i < 3; ++i) {
+    scheduler_.after(random_.duration(plan_.active),
+                     [this] { checkpoints_.push_back(server_.store_snapshot()); });
+  }
+  scheduler_.run_for(plan_.active);
+  heal();
+  settle("after everything was healed");
+  add_fresh_devices();
+  settle("with fresh devices");
+  for (auto& device : fresh_) device->give_copies(true);
+  for (auto& device : devices_) device->give_copies(false);
+  check_folds();
+
+  Outcome outcome;
+  outcome.verdict = checker::check(history_);
+  outcome.hash = history_.hash();
+  outcome.tasks = scheduler_.tasks_run();
+  outcome.happened = std::move(happened_);
+  outcome.summary =
+      fmt::format("{} people, {} devices, {} texts, {} ticks, {} records, {} tasks, {} deaths, {:.1f} s",
+                  plan_.people.size(), devices_.size(), texts_, outcome.verdict.acked,
+                  history_.records().size(), outcome.tasks, deaths_, static_cast<double>(now_ns()) / 1e9);
+  return outcome;
+}
+
+void Simulation::trace_frames() {
+  network_.trace = [this](const std::string& from, const std::string& to, std::string_view frame) {
+    note(fmt::format("{} -> {}: {}", from, to, frame.substr(0, 600)));
+  };
+}
+
+// --- people
+
+void Simulation::add_people() {
+  for (const auto& person : plan_.people) {
+    (void)server_.accounts().add_account({person.user, person.name + "_handle", person.name, ""});
+    for (size_t i = 0; i < person.devices; ++i) {
+      devices_.push_back(nullptr);
+      add_device(person, i ? "laptop" : "phone", i + 1)
+          .clock.jump(milliseconds(static_cast<int64_t>(random_.below(400))));
+    }
+    if (!person.calls_rest) continue;
+    callers_.push_back(std::make_unique<Caller>(Caller::Parts{scheduler_,
+                                                              server_,
+                                                              history_,
+                                                              person.name + "'s script",
+                                                              {person.user, {person.user.value ^ 77}}},
+                                                random_.fork()));
+    caller_users_.push_back(person.user);
+  }
+}
+
+std::string Simulation::add_log_in(model::UserId user, model::DeviceId device) {
+  const std::string token = fmt::format("token-{}-{}", user.value, device.value);
+  (void)server_.accounts().add_device({device, user, "simulated", base::sha256(token), base::epoch,
+                                       base::epoch + std::chrono::hours(24 * 365 * 200)});
+  return token;
+}
+
+Device& Simulation::add_device(const Plan::Person& person, const std::string& what, size_t number) {
+  const auto token = add_log_in(person.user, {person.user.value ^ number});
+  devices_.back() = std::make_unique<Device>(
+      Device::Parts{scheduler_, network_, history_, person.name + "'s " + what, person.user, token,
+                    server_.clock.wall(), [this](const std::string& what) { note(what); }},
+      random_.fork());
+  return *devices_.back();
+}
+
+// Each text is unique, so that the checker can tell whose it is.
+std::string Simulation::text_of(const std::string& name) {
+  auto text = fmt::format("{} {}", name, ++texts_);
+  if (random_.chance(100)) text.append(random_.below(3000), 'x');
+  return text;
+}
+
+void Simulation::schedule_talk() {
+  while (texts_ < plan_.messages) {
+    const bool burst = random_.chance(plan_.burst_per_mille);
+    const auto count = burst ? random_.between(5, 40) : 1;
+    const bool by_script = !callers_.empty() && random_.chance(250);
+    const auto who = random_.below(by_script ? callers_.size() : devices_.size());
+    const auto user = by_script ? caller_users_[who] : devices_[who]->user();
+    // Some talk more than others; nobody talks to himself.
+    auto to =
+        plan_.people[std::min(random_.below(plan_.people.size()), random_.below(plan_.people.size()))].user;
+    if (to == user) to = plan_.people[plan_.people[0].user == user ? 1 : 0].user;
+    std::vector<std::string> texts;
+    for (uint64_t i = 0; i < count; ++i) {
+      texts.push_back(text_of(by_script ? "script" : devices_[who]->name()));
+    }
+    scheduler_.after(random_.duration(plan_.active), [this, by_script, who, to, texts = std::move(texts)] {
+      if (!by_script) return devices_[who]->say(to, texts);
+      for (const auto& text : texts) callers_[who]->say(to, text);
+    });
+  }
+  if (callers_.empty()) return;
+  for (uint64_t i = 0; i < plan_.messages / 4; ++i) {
+    scheduler_.after(random_.duration(plan_.active), [this, who = random_.below(callers_.size())] {
+      random_.chance(500) ? callers_[who]->repeat() : callers_[who]->read();
+    });
+  }
+}
+
+// --- faults
+
+void Simulation::note(const std::string& what) {
+  happened_.push_back(fmt::format("{:.6f} s {}", static_cast<double>(now_ns()) / 1e9, what));
+}
+
+void Simulation::schedule_fault() {
+  scheduler_.after(random_.duration(plan_.fault_pause * 2), [this] {
+    if (healing_) return;
+    happen(plan_.faults[random_.below(plan_.faults.size())]);
+    schedule_fault();
+  });
+}
+
+void Simulation::happen(Fault fault) {
+  switch (fault) {
+    case Fault::kill:
+    case Fault::power_cut:
+      if (!server_.running()) return;
+      if (random_.chance(100)) {
+        note("the server is stopped");
+        server_.stop();
+      } else if (fault == Fault::kill) {
+        note("kill -9");
+        server_.kill();
+      } else {
+        note("power cut");
+        server_.power_cut();
+      }
+      ++deaths_;
+      return restart_server(random_.duration(seconds(3)));
+    case Fault::crash_at_step: {
+      // From the very next step to some seconds away, all orders of magnitude alike.
+      const auto steps = random_.between(1, uint64_t{2} << random_.below(12));
+      const bool power = random_.chance(500);
+      note(fmt::format("crash in {} steps{}", steps, power ? ", with a power cut" : ""));
+      return server_.crash_in(steps, power);
+    }
+    case Fault::failing_sync:
+      note("the next sync fails");
+      return server_.fail_next_sync();
+    case Fault::cut:
+      return network_.cut_one();
+    case Fault::cut_all:
+      note("all connections break");
+      return network_.cut_all();
+    case Fault::client_restart:
+      return restart_device(*devices_[random_.below(devices_.size())]);
+    case Fault::server_clock:
+      return bend(server_.clock, "the server's");
+    case Fault::client_clock: {
+      auto& device = *devices_[random_.below(devices_.size())];
+      return bend(device.clock, device.name() + "'s");
+    }
+    case Fault::weather:
+      return change_weather();
+    case Fault::copy_back:
+      return;
+  }
+}
+
+void Simulation::bend(SimClock& clock, const std::string& whose) {
+  note(whose + " clock goes wrong");
+  const auto hour = std::chrono::hours(1);
+  switch (random_.below(6)) {
+    case 0:
+      return clock.jump(milliseconds(static_cast<int64_t>(random_.below(1000)) - 500));
+    case 1:
+      return clock.jump(hour);
+    case 2:
+      return clock.jump(-hour);
+    case 3:
+      return clock.jump(hour * 24 * 365 * 3);
+    case 4:
+      return clock.freeze();
+    default:
+      return clock.repair();
+  }
+}
+
+void Simulation::change_weather() {
+  note("bad weather");
+  network_.weather.slow_per_mille = random_.below(400);
+  network_.weather.lost_welcome_per_mille = random_.below(400);
+  network_.weather.cut_per_mille = random_.below(500);
+  network_.cut_one();
+}
+
+void Simulation::restart_device(Device& device) {
+  if (!device.running()) return;
+  note(device.name() + " restarts");
+  const auto again = [this, &device] {
+    scheduler_.after(random_.duration(seconds(4)), [&device] { device.start(); });
+  };
+  if (random_.chance(500)) return device.crash_in(random_.between(1, 40), again);
+  device.kill();
+  again();
+}
+
+void Simulation::restart_server(nanoseconds pause) {
+  scheduler_.after(pause, [this] {
+    server_.start();
+    // A start is when crashes hurt most.
+    const bool may_crash = !healing_ && std::find(plan_.faults.begin(), plan_.faults.end(),
+                                                  Fault::crash_at_step) != plan_.faults.end();
+    if (may_crash && random_.chance(300)) {
+      const auto steps = random_.between(1, 300);
+      note(fmt::format("and it crashes at step {} of its start", steps));
+      server_.crash_in(steps, random_.chance(500));
+    }
+  });
+}
+
+void Simulation::copy_aside() {
+  note("the data directory is copied aside");
+  server_.kill();
+  aside_ = std::make_unique<Server::Copy>(server_.copy());
+  history_.copy_aside(now_ns(), 1);
+  restart_server(milliseconds(10));
+}
+
+void Simulation::copy_back() {
+  if (healing_) return;
+  note("the data directory is copied back");
+  server_.kill();
+  network_.cut_all();
+  server_.restore(*aside_);
+  history_.restore(now_ns(), 1);
+  checkpoints_.clear();
+  restart_server(milliseconds(10));
+}
+
+// --- the end
+
+void Simulation::heal() {
+  healing_ = true;
+  note("everything is healed");
+  network_.weather = {};
+  network_.weather.latency_max = milliseconds(2);
+  server_.crash_in(0, false);
+  // States stay in memory until eviction exists; a server that is full of them would say busy for ever.
+  if (server_.running()) server_.stop();
+  plan_.limits.states_max = 1000;
+  restart_server(seconds(5));
+  for (auto& device : devices_) {
+    device->crash_in(0, nullptr);
+    scheduler_.after(random_.duration(seconds(5)), [&device] { device->start(); });
+  }
+}
+
+void Simulation::settle(const std::string& when) {
+  const auto tries = patience / seconds(1);
+  for (int i = 0; i < tries; ++i) {
+    scheduler_.run_for(seconds(1));
+    if (settled()) return;
+  }
+  history_.stuck(fmt::format("{}, {} in {} minutes", unsettled(), when, patience.count()));
+}
+
+std::string Simulation::unsettled() const {
+  if (!server_.ready()) return "the server is not ready: " + server_.last_words();
+  if (!server_.quiet()) return "the server has not folded its log";
+  for (const auto& caller : callers_) {
+    if (!caller->idle()) return caller->waiting_for();
+  }
+  std::map<model::ConversationId, model::Seq> heads;
+  for (const auto* group : {&devices_, &fresh_}) {
+    for (const auto& device : *group) {
+      if (!device->online()) return device->name() + " is not online";
+      if (device->outbox_size())
+        return fmt::format("{} has {} messages without an answer", device->name(), device->outbox_size());
+      for (const auto& view : device->conversations()) {
+        auto& head = heads[view.conversation];
+        head = std::max({head, view.have.seq, view.head});
+      }
+    }
+  }
+  for (const auto* group : {&devices_, &fresh_}) {
+    for (const auto& device : *group) {
+      for (const auto& view : device->conversations()) {
+        if (view.have.seq == heads[view.conversation]) continue;
+        return fmt::format("{} stays at seq {} of {}, whose head is {}", device->name(), view.have.seq.value,
+                           model::to_text(view.conversation), heads[view.conversation].value);
+      }
+    }
+  }
+  return {};
+}
+
+bool Simulation::settled() const {
+  return unsettled().empty();
+}
+
+void Simulation::add_fresh_devices() {
+  for (const auto& person : plan_.people) {
+    // Their log-ins come with a restart of the server: it reads the table of tokens once.
+    fresh_.push_back(std::make_unique<Device>(
+        Device::Parts{scheduler_, network_, history_, person.name + "'s fresh device", person.user,
+                      add_log_in(person.user, {person.user.value ^ 99}), server_.clock.wall(),
+                      [this](const std::string& what) { note(what); }},
+        random_.fork()));
+  }
+  note("a last restart");
+  server_.stop();
+  scheduler_.run_for(seconds(5));
+  server_.start();
+  for (auto& device : fresh_) device->start();
+  for (size_t i = 0; i < callers_.size(); ++i) {
+    for (const auto& person : plan_.people) {
+      if (person.user == caller_users_[i]) continue;
+      scheduler_.after(seconds(3),
+                       [this, i, conversation = model::direct_conversation(person.user, caller_users_[i])] {
+                         callers_[i]->read_all(conversation, random_.between(1, 30));
+                       });
+    }
+  }
+}
+
+// The fold is a function of the log: whoever begins at whatever checkpoint comes to the same end.
+void Simulation::check_folds() {
+  if (!server_.quiet()) return;
+  history_.fold_hash("the server in the end", server_.fold_hash());
+  server_.stop();
+  scheduler_.run_for(seconds(5));
+  auto copy = server_.copy();
+  const memory::MemoryStore nothing;
+  checkpoints_.push_back(nothing.snapshot());
+  checkpoints_.push_back(copy.store);
+  for (size_t i = 0; i < checkpoints_.size(); ++i) {
+    copy.store = checkpoints_[i];
+    Server replay(scheduler_, nullptr, plan_, random_.fork());
+    replay.clock.jump(std::chrono::duration_cast<milliseconds>(server_.clock.wall() - replay.clock.wall()));
+    replay.restore(copy);
+    replay.start();
+    for (int tries = 0; tries < 60 && !replay.quiet(); ++tries) scheduler_.run_for(milliseconds(500));
+    if (replay.quiet()) {
+      history_.fold_hash(fmt::format("a replay from checkpoint {}", i + 1), replay.fold_hash());
+    } else {
+      history_.stuck(fmt::format("a replay from checkpoint {} does not come to its end: {}", i + 1,
+                                 replay.last_words()));
+    }
+  }
+}
+
+}  // namespace tidings::sim
