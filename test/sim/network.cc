@@ -197,7 +197,10 @@ void Network::silence(const Process& process) {
   for (const auto& weak : connections_) {
     auto connection = weak.lock();
     if (!connection || &connection->sides[server_side].executor->process() != &process) continue;
-    for (auto& side : connection->sides) side.lost_from = scheduler_.now();
+    connection->sides[server_side].lost_from = scheduler_.now();
+    // What has left the machine arrives; a good-bye never leaves it.
+    auto& client = connection->sides[client_side];
+    client.lost_from_frame = std::min(client.lost_from_frame.value_or(client.frames + 1), client.frames + 1);
     if (random_.chance(500)) {
       connection->tell_closed(client_side, scheduler_.now() + random_.duration(seconds(10)), broken, "");
     }

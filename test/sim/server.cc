@@ -50,7 +50,9 @@ Server::Server(Scheduler& scheduler, Network* network, const Plan& plan, Prng ra
       accounts_([this](std::string_view) { device_called(std::chrono::microseconds(200)); }) {
   disk_.on_call = [this](const memory::DiskCall& call) {
     if (call.moment == memory::DiskCall::Moment::halfway) return device_called(nanoseconds(1));
-    device_called(call.kind == memory::DiskCall::Kind::sync ? plan_.disk_sync_max : plan_.disk_call_max);
+    const bool is_sync = call.kind == memory::DiskCall::Kind::sync;
+    device_called(is_sync ? plan_.disk_sync_max : plan_.disk_call_max,
+                  is_sync && call.moment == memory::DiskCall::Moment::before);
   };
 }
 
@@ -60,11 +62,12 @@ Server::~Server() {
 }
 
 // Every call of a device is a step and takes time, as long as a task of this machine's process makes it.
-void Server::device_called(nanoseconds at_most) {
+void Server::device_called(nanoseconds at_most, bool is_sync) {
   auto* const process = scheduler_.running();
   if (!process || !run_ || process != &run_->process) return;
   scheduler_.consume(faults_.duration(at_most));
   process->step();
+  if (is_sync && crash_in_sync_ && --crash_in_sync_ == 0) process->crash();
 }
 
 void Server::start() {
@@ -78,6 +81,7 @@ void Server::start() {
   });
   last_words_.clear();
   crash_takes_power_ = false;
+  crash_in_sync_ = 0;
   run_->main.post([this] { begin(*run_); });
 }
 
@@ -180,6 +184,12 @@ void Server::crash_in(uint64_t steps, bool power) {
   if (!run_) return;
   crash_takes_power_ = power;
   run_->process.crash_in(steps);
+}
+
+void Server::crash_in_sync(uint64_t syncs, bool power) {
+  if (!run_) return;
+  crash_takes_power_ = power;
+  crash_in_sync_ = syncs;
 }
 
 bool Server::ready() const {

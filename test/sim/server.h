@@ -41,6 +41,9 @@ class Server {
   // The process dies at that step of its own; `power`: with its machine.
   void crash_in(uint64_t steps, bool power);
 
+  // The same in the so-many-th sync from now, when it has taken its time and saved nothing yet.
+  void crash_in_sync(uint64_t syncs, bool power);
+
   // Told, outside of all processes, when a process ended that was not asked to.
   std::function<void(const std::string& why)> on_death;
 
@@ -69,7 +72,7 @@ class Server {
   struct Run;
   void begin(Run& run);
   void died(bool power);
-  void device_called(nanoseconds at_most);
+  void device_called(nanoseconds at_most, bool is_sync = false);
 
   Scheduler& scheduler_;
   Network* network_;
@@ -82,6 +85,7 @@ class Server {
   std::unique_ptr<Run> run_;
   std::string last_words_;
   bool crash_takes_power_ = false;
+  uint64_t crash_in_sync_ = 0;
   int runs_ = 0;
 };
 

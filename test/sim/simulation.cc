@@ -187,6 +187,11 @@ void Simulation::happen(Fault fault) {
       // From the very next step to some seconds away, all orders of magnitude alike.
       const auto steps = random_.between(1, uint64_t{2} << random_.below(12));
       const bool power = random_.chance(500);
+      if (random_.chance(300)) {
+        const auto syncs = random_.between(1, 30);
+        note(fmt::format("crash in sync {} from now{}", syncs, power ? ", with a power cut" : ""));
+        return server_.crash_in_sync(syncs, power);
+      }
       note(fmt::format("crash in {} steps{}", steps, power ? ", with a power cut" : ""));
       return server_.crash_in(steps, power);
     }
@@ -292,6 +297,7 @@ void Simulation::heal() {
   network_.weather = {};
   network_.weather.latency_max = milliseconds(2);
   server_.crash_in(0, false);
+  server_.crash_in_sync(0, false);
   // States stay in memory until eviction exists; a server that is full of them would say busy for ever.
   if (server_.running()) server_.stop();
   plan_.limits.states_max = 1000;
