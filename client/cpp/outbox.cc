@@ -50,19 +50,18 @@ void Outbox::put_back(const model::ConversationId& conversation, std::vector<Out
   std::erase_if(lost, [this](const OutboxMessage& message) { return index_.contains(message.client_id); });
   if (lost.empty()) return;
   auto& queue = queues_[conversation];
-  std::deque<Entry> whole;
+  // They go in front without touching what waits there: a crash between two puts must leave every message in its place.
+  uint64_t order = queue.empty() ? last_order_ + 1 : queue.front().message.order - lost.size();
+  auto place = queue.begin();
   for (OutboxMessage& message : lost) {
+    message.order = order++;
     index_[message.client_id] = conversation;
-    whole.push_back({.message = std::move(message)});
-  }
-  std::move(queue.begin(), queue.end(), std::back_inserter(whole));
-  queue = std::move(whole);
-  for (Entry& entry : queue) {
-    entry.message.order = ++last_order_;
     // A store that fails here costs only what a crash before the tick would lose of them: they are sent all
     // the same.
-    (void)store_.put(entry.message);
+    (void)store_.put(message);
+    place = std::next(queue.insert(place, {.message = std::move(message)}));
   }
+  last_order_ = std::max(last_order_, order - 1);
   changed_ = true;
 }
 

@@ -107,7 +107,8 @@ class Outbox {
   std::vector<model::ClientId> refused_;  // those that wait for older attempts
   std::multiset<base::MonotonicTime> wakes_;
   model::ConversationId turn_{};  // whose turn it is when not all can be written
-  uint64_t last_order_ = 0;
+  // Begins far above 0: what comes back after a restore goes in front of what waits.
+  uint64_t last_order_ = uint64_t{1} << 32;
   size_t in_flight_max_ = 0;
   bool connected_ = false;
   bool changed_ = false;

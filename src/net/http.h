@@ -74,6 +74,8 @@ struct HttpServerOptions {
 // connections.
 class HttpServer {
  public:
+  // Resolves `host` by waiting for it: at the start of a process. Thread: any; the handler is called on the
+  // reactor's.
   static base::Result<std::unique_ptr<HttpServer>> listen(Reactor& reactor, HttpHandler& handler,
                                                           HttpServerOptions options);
   virtual ~HttpServer() = default;  // on the reactor's thread or after its stop(): closes all connections

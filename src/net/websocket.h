@@ -21,11 +21,13 @@ class WebSocket {
     // One whole text message, valid UTF-8. (A binary message closes with 1003, a too large one with 1009, bad
     // UTF-8 with 1007, a broken frame with 1002.) The view lives during the call.
     virtual void on_message(std::string_view text) = 0;
-    // Once; nothing after it. 1006 if the connection just broke.
+    // Once; nothing after it. The peer's code, the one that on a broken rule we closed with, or 1006 if the
+    // connection just broke or an own close() was never answered.
     virtual void on_closed(uint16_t code, std::string_view reason) = 0;
   };
 
   virtual ~WebSocket() = default;  // cuts at once if still open
+  // Nothing is read, and nothing lost, before there is one. Once.
   virtual void set_handler(Handler* handler) = 0;
   // Queues a text message; one write per socket and loop turn.
   virtual void send(std::string_view text) = 0;

@@ -51,7 +51,7 @@ struct Server::State {
   embedded::PosixDisk disk;
   std::unique_ptr<ports::DirectoryLock> lock;
   std::atomic<bool> ready{false};
-  bool stopped = false;  // of the thread that stops
+  bool stopped = false;
 
   std::unique_ptr<embedded::RocksStore> store;
   std::unique_ptr<embedded::SqliteAccounts> accounts;

@@ -9,7 +9,7 @@ import websockets
 
 from harness import EFFS, PASSWORD, ZEROS, Client, SystemTest, main, v4, v7
 
-TEXT, BINARY, PING = 1, 2, 9
+TEXT, BINARY = 1, 2
 DAY_MS = 86_400_000
 
 
@@ -43,6 +43,8 @@ class BadInput(SystemTest):
         ok = await one.say(self.conversation, f"all is well at {self.head}")
         self.assertEqual((ok["type"], ok.get("seq")), ("ok", self.head), ok)
         event = await other.event()
+        while event["conversation"] != self.conversation:
+            event = await other.event()
         self.assertEqual((event["seq"], event["message"]["text"]), (self.head, f"all is well at {self.head}"))
 
     async def carl(self, new=True):
@@ -141,8 +143,17 @@ class BadInput(SystemTest):
         await self.ends_with(fragments, (1009,))
 
     async def test_broken_websocket_framing(self):
-        await self.ends_with(lambda client: client.send_bytes(PING, b"x" * 126), (1002,))
-        await self.ends_with(lambda client: client.send_bytes(0, b"continuation of nothing"), (1002,))
+        mask = b"\0\0\0\0"
+        for broken in (b"\x80\x83" + mask + b"abc",  # a continuation of nothing
+                       b"\x81\x03abc",  # not masked
+                       b"\xc1\x83" + mask + b"abc",  # a reserved bit
+                       b"\x83\x80" + mask,  # an unknown opcode
+                       b"\x89\xfe\x00\x7e" + mask + b"x" * 126,  # a ping of 126 bytes
+                       b"\x88\x81" + mask + b"x"):  # half a close code
+            async def send(client, broken=broken):
+                client.socket.transport.write(broken)
+            with self.subTest(broken=broken[:2]):
+                await self.ends_with(send, (1002,))
 
     # --- what the session survives
 

@@ -8,6 +8,7 @@ import re
 import select
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -106,6 +107,7 @@ class ChatTest(unittest.TestCase):
             ann.say(send=f"answer {n}")
         heard = [bob.wait("message", text=f"answer {n}") for n in range(20)]
         self.assertEqual([h["seq"] for h in heard], list(range(heard[0]["seq"], heard[0]["seq"] + 20)))
+        ann.wait("sent", text="answer 19")
         ann.say(list=True)
         listed = ann.wait("list")["conversations"]
         self.assertEqual([(c["with"], c["head"]) for c in listed], [("bob", heard[-1]["seq"])])
@@ -163,6 +165,8 @@ class ChatTest(unittest.TestCase):
             screen = screen[re.search(pattern, screen).end():]
 
         wait("Password for hal")
+        while termios.tcgetattr(master)[3] & termios.ECHO:  # what is typed before is thrown away
+            self.assertIsNone(process.poll())
         os.write(master, b"\n")
         wait(r"Your password, shown only this once: \S+")
         wait("ida")

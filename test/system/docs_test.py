@@ -9,6 +9,7 @@ import sys
 import tempfile
 import unittest
 
+import harness
 from harness import Server, SystemTest, main, v4, v7
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -63,7 +64,7 @@ class Examples(SystemTest):
             return frame["type"], frame.get("event"), "duplicate" in frame, "retry_ms" in frame, "missing" in frame
 
         for frame in blocks:
-            if frame["type"] in ("message.send", "conversation.create", "pull", "sync", "ping", "ack"):
+            if frame["type"] in ("message.send", "conversation.create", "pull", "ping", "ack") or "vector" in frame:
                 text = json.dumps(frame)
                 for word, value in values.items():
                     text = text.replace(word, value)
@@ -98,6 +99,22 @@ class Examples(SystemTest):
                 checked.add(name(frame))
         self.assertEqual({c[0] for c in checked}, {"welcome", "pong", "ok", "error", "event", "page", "sync"})
         self.assertGreaterEqual(len(checked), 10, checked)
+
+    def test_rest_answers_are_as_documented(self):
+        ann, bob = self.person("ann"), self.person("bob")
+        body = {"handle": f"new_{ann.handle}", "password": harness.PASSWORD}
+        made = self.call("POST", "/v1/accounts", body)
+        again = self.call("POST", "/v1/accounts", body)
+        token = self.call("POST", "/v1/tokens", body)
+        users = self.call("GET", f"/v1/users?handle={bob.handle}", token=ann.token)
+        me = self.call("GET", "/v1/me", token=ann.token)
+        opened = self.call("POST", "/v1/conversations", {"kind": "direct", "members": [bob.user]}, ann.token)
+        path = f"/v1/conversations/{opened.json['conversation']}/messages"
+        sent = self.call("POST", path, {"message": {"kind": "text", "text": "x"}}, ann.token)
+        page = self.call("GET", path + "?after=1", token=ann.token)
+        version = self.call("GET", "/v1/version")
+        real = [shape(r.json) for r in (again, made, token, users, me, opened, sent, page, version)]
+        self.assertEqual([shape(b) for b in json_blocks(ROOT / "docs/protocol/rest.md")], real)
 
     async def test_the_documented_hello_is_welcome(self):
         hello = next(f for f in json_blocks(ROOT / "docs/protocol/frames.md") if f["type"] == "hello")

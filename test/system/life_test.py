@@ -6,6 +6,7 @@ import random
 import sqlite3
 import subprocess
 import tempfile
+import time
 import unittest
 
 import harness
@@ -45,7 +46,9 @@ class Life(unittest.IsolatedAsyncioTestCase):
     async def test_sigterm_says_goodbye_and_a_restart_has_everything(self):
         ann, answered = await self.talk()
         ended = asyncio.create_task(ann.end())
+        began = time.monotonic()
         self.assertEqual(await asyncio.to_thread(self.server.stop), 0)
+        self.assertLess(time.monotonic() - began, 6)
         self.assertEqual(await ended, (4503, "draining", "draining"))
         self.server.start()
         await self.check_everything_is_there(answered)

@@ -59,7 +59,8 @@ class Talk(SystemTest):
         other = await bob.ask("conversation.create", client_id=v4(), kind="direct",
                               members=[self.bob.user, self.ann.user])
         self.assertEqual((one["conversation"], one["seq"], one["ord"]), (other["conversation"], 1, 0))
-        self.assertEqual(one["id"], other["id"])
+        self.assertEqual((one["id"], one.get("duplicate")), (other["id"], None))
+        self.assertTrue(other["duplicate"])
         self.assertEqual(one["conversation"], direct_conversation(self.ann.user, self.bob.user))
         created = (await ann.pull_all(one["conversation"]))[0]
         self.assertEqual((created["event"], created["members"]),

@@ -30,7 +30,7 @@ class Timeouts(unittest.IsolatedAsyncioTestCase):
         writer.close()
         return time.monotonic() - began
 
-    async def test_ten_seconds_by_default(self):
+    async def by_default(self):
         server = self.start()
         ann = Person(server.address, "ann")
         (silent, end), half = await asyncio.gather(self.silent_socket(server), self.half_request(server))
@@ -40,13 +40,16 @@ class Timeouts(unittest.IsolatedAsyncioTestCase):
             self.assertLess(seconds, 13)
         await (await Client.log_on(server.address, ann.token)).close()
 
-    async def test_settings_change_them(self):
+    async def by_settings(self):
         server = self.start(TIDINGS_LIMITS__HELLO_TIMEOUT="500ms", TIDINGS_LIMITS__SILENCE_TIMEOUT="1s")
         seconds, end = await self.silent_socket(server)
         self.assertEqual(end, (4408, "hello_timeout", "hello_timeout"))
         self.assertLess(seconds, 4)
         ann = await Client.log_on(server.address, Person(server.address, "ann").token)
         self.assertEqual((await ann.end())[:2], (1001, "silence"))
+
+    async def test_after_ten_seconds_or_what_the_settings_say(self):
+        await asyncio.gather(self.by_default(), self.by_settings())
 
 
 if __name__ == "__main__":
