@@ -20,7 +20,8 @@ void Device::start() {
   if (core_) return;
   process_ = &parts_.scheduler.make_process(fmt::format("{} {}", parts_.name, ++runs_));
   executor_ = &process_->make_executor();
-  process_->on_crash([this] {
+  process_->on_crash([this, process = process_] {
+    if (!core_ || process_ != process) return;  // something else ended it in that moment
     end();
     if (crashed_) crashed_();
   });

@@ -74,7 +74,8 @@ void Server::start() {
   if (run_) return;
   auto& process = scheduler_.make_process(fmt::format("server {}", ++runs_));
   run_ = std::make_unique<Run>(process);
-  process.on_crash([this] {
+  process.on_crash([this, &process] {
+    if (!run_ || &run_->process != &process) return;  // something else ended it in that moment
     if (last_words_.empty()) last_words_ = "crashed at a step";
     died(crash_takes_power_);
     if (on_death) on_death(last_words_);
@@ -172,8 +173,9 @@ void Server::died(bool power) {
 void Server::stop() {
   if (!ready()) return kill();
   if (network_) network_->refuse();
-  run_->node->drain([this] {
-    scheduler_.after(nanoseconds(0), [this] {
+  run_->node->drain([this, &process = run_->process] {
+    scheduler_.after(nanoseconds(0), [this, &process] {
+      if (!run_ || &run_->process != &process) return;
       kill();
       last_words_ = "stopped";
     });
