@@ -87,7 +87,11 @@ int serve(const Options& options) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
-  auto server = server::Server::start(*config, end_now);
+  const auto interrupted = [&signals] {
+    const timespec at_once{};
+    return sigtimedwait(&signals, nullptr, &at_once) > 0;
+  };
+  auto server = server::Server::start(*config, end_now, interrupted);
   if (!server) {
     std::fprintf(stderr, "tidings: %s\n", server.error().sentence.c_str());
     return 1;
@@ -96,8 +100,11 @@ int serve(const Options& options) {
   int received = 0;
   sigwait(&signals, &received);
   base::log_info("stopping");
-  (*server)->stop();
-  base::log_info("stopped; everything is written");
+  if ((*server)->stop()) {
+    base::log_info("stopped; everything is written");
+  } else {
+    base::log_warning("stopped before everything was written; the log has it, and the next start repeats it");
+  }
   return 0;
 }
 

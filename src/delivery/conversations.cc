@@ -1,8 +1,13 @@
 #include "delivery/conversations.h"
 
 #include "base/check.h"
+#include "base/log_line.h"
 
 namespace tidings::delivery {
+
+namespace {
+constexpr auto read_retry_interval = std::chrono::seconds(1);
+}  // namespace
 
 Conversations::Conversations(Parts parts)
     : parts_(std::move(parts)),
@@ -40,15 +45,24 @@ bool Conversations::load_would_wait(const model::ConversationId& id) const {
 void Conversations::load(Conversation& conversation) {
   ++loads_in_flight_;
   loads_.add();
-  parts_.readers.post([this, id = conversation.id] {
+  read_state(conversation.id);
+}
+
+void Conversations::read_state(const model::ConversationId& id) {
+  parts_.readers.post([this, id] {
     auto bytes = parts_.store.load_state(id);
     parts_.executor.post([this, id, bytes = std::move(bytes)]() mutable { loaded(id, std::move(bytes)); });
   });
 }
 
 void Conversations::loaded(const model::ConversationId& id, base::Result<std::optional<base::Bytes>> bytes) {
+  if (!bytes) {
+    // Only this conversation waits; its records stay pending, and no checkpoint passes them.
+    base::log_error("a conversation could not be loaded and is tried again: {}", bytes.error().sentence);
+    parts_.executor.after(read_retry_interval, [this, id] { read_state(id); });
+    return;
+  }
   --loads_in_flight_;
-  if (!bytes) return parts_.fatal("a conversation could not be loaded: " + bytes.error().sentence);
   Conversation& c = *all_.at(id);
   if (*bytes) {
     auto state = fold::decode_state(**bytes);
@@ -63,39 +77,45 @@ void Conversations::loaded(const model::ConversationId& id, base::Result<std::op
 }
 
 void Conversations::look_up(Conversation& conversation, model::UserId user, const fold::Lookups& needed,
-                            std::function<void(Conversation&, fold::Found)> done) {
+                            LookedUp done) {
   TIDINGS_CHECK(conversation.phase == Conversation::Phase::ready);
   conversation.phase = Conversation::Phase::looking_up;
   look_ups_.add();
-  parts_.readers.post([this, id = conversation.id, user, needed, done = std::move(done)]() mutable {
-    base::Result<fold::Found> found = fold::Found{};
-    const auto find_one = [&](const std::optional<model::ClientId>& wanted,
-                              std::optional<fold::Entry>& into) {
-      if (!wanted || !found) return;
-      auto bytes = parts_.store.find_entry(id, user, *wanted);
-      if (!bytes) {
-        found = base::fail(bytes.error());
-      } else if (*bytes) {
-        auto entry = fold::decode_entry(**bytes);
-        if (entry) {
-          into = *entry;
-        } else {
-          found = base::fail(entry.error());
-        }
+  read_entries(conversation.id, user, needed, std::move(done));
+}
+
+void Conversations::read_entries(const model::ConversationId& id, model::UserId user,
+                                 const fold::Lookups& needed, LookedUp done) {
+  parts_.readers.post([this, id, user, needed, done = std::move(done)]() mutable {
+    auto own = find_entry(id, user, needed.own), previous = find_entry(id, user, needed.previous);
+    parts_.executor.post([this, id, user, needed, own = std::move(own), previous = std::move(previous),
+                          done = std::move(done)]() mutable {
+      if (!own || !previous) {
+        base::log_error("a dedupe entry could not be read and is tried again: {}",
+                        (own ? previous : own).error().sentence);
+        parts_.executor.after(read_retry_interval,
+                              [this, id, user, needed, done = std::move(done)]() mutable {
+                                read_entries(id, user, needed, std::move(done));
+                              });
+        return;
       }
-    };
-    fold::Found both;
-    find_one(needed.own, both.own);
-    find_one(needed.previous, both.previous);
-    if (found) found = std::move(both);
-    parts_.executor.post([this, id, found = std::move(found), done = std::move(done)]() mutable {
-      if (!found) return parts_.fatal("a dedupe entry could not be read: " + found.error().sentence);
       Conversation& c = *all_.at(id);
       c.phase = Conversation::Phase::ready;
-      done(c, std::move(*found));
+      done(c, {*own, *previous});
       parts_.ready(c);
     });
   });
+}
+
+base::Result<std::optional<fold::Entry>> Conversations::find_entry(
+    const model::ConversationId& id, model::UserId user, const std::optional<model::ClientId>& wanted) {
+  if (!wanted) return std::optional<fold::Entry>();
+  auto bytes = parts_.store.find_entry(id, user, *wanted);
+  if (!bytes) return base::fail(bytes.error());
+  if (!*bytes) return std::optional<fold::Entry>();
+  auto entry = fold::decode_entry(**bytes);
+  if (!entry) return base::fail(entry.error());
+  return std::optional(*entry);
 }
 
 void Conversations::drop_if_empty(Conversation& conversation) {

@@ -23,7 +23,7 @@ class Conversations {
     ports::Store& store;
     const base::Limits& limits;
     base::Registry& metrics;
-    std::function<void(std::string)> fatal;
+    std::function<void(std::string)> fatal;    // a state cannot be decoded
     std::function<void(Conversation&)> ready;  // a load or look-up ended; its queue may go on
   };
   explicit Conversations(Parts parts);
@@ -37,20 +37,21 @@ class Conversations {
 
   // Reads the entries that the front of the queue needs; then `done`, here. The conversation is `looking_up`
   // till then.
-  void look_up(Conversation& conversation, model::UserId user, const fold::Lookups& needed,
-               std::function<void(Conversation&, fold::Found)> done);
+  using LookedUp = std::function<void(Conversation&, fold::Found)>;
+  void look_up(Conversation& conversation, model::UserId user, const fold::Lookups& needed, LookedUp done);
 
   // Forgets it if nothing is lost by that.
   void drop_if_empty(Conversation& conversation);
 
-  template <class F>
-  void for_each(F f) {
-    for (auto& [id, c] : all_) f(*c);
-  }
-
  private:
   void load(Conversation& conversation);
+  void read_state(const model::ConversationId& id);
   void loaded(const model::ConversationId& id, base::Result<std::optional<base::Bytes>> bytes);
+  void read_entries(const model::ConversationId& id, model::UserId user, const fold::Lookups& needed,
+                    LookedUp done);
+  // On the read pool.
+  base::Result<std::optional<fold::Entry>> find_entry(const model::ConversationId& id, model::UserId user,
+                                                      const std::optional<model::ClientId>& wanted);
 
   Parts parts_;
   std::unordered_map<model::ConversationId, std::unique_ptr<Conversation>> all_;

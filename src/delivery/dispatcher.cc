@@ -17,7 +17,6 @@ void Dispatcher::start(const std::vector<ports::Checkpoint>& checkpoints) {
     p.checkpoint = c;
     p.time = c.time;
     p.position = c.position;
-    fold_version_ = std::max(fold_version_, c.fold_version);
   }
 }
 
@@ -33,7 +32,7 @@ fold::Place Dispatcher::place(const ports::LogRecord& record) {
   if (t == p.time && record.position.value >> 12 != p.position.value >> 12) t += base::milliseconds(1);
   p.time = t;
   p.position = record.position;
-  return {record.position, record.partition, t, record.time, fold_version_};
+  return {record.position, record.partition, t, record.time, fold::newest_version};
 }
 
 uint64_t Dispatcher::suspend(const fold::Place& place) {

@@ -23,9 +23,6 @@ class Dispatcher {
   bool before_checkpoint(const ports::LogRecord& record) const;
   // The place of the next record. Call in position order, once per record.
   fold::Place place(const ports::LogRecord& record);
-  // The fold version for the records after this one.
-  void set_fold_version(uint32_t version) { fold_version_ = version; }
-
   // A placed record waits: its ticket. Without suspended records none is needed: folded() with ticket 0.
   uint64_t suspend(const fold::Place& place);
   bool anything_suspended() const { return !under_way_.empty(); }
@@ -61,7 +58,6 @@ class Dispatcher {
   std::vector<uint16_t> changed_;
   std::deque<UnderWay> under_way_;  // in position order; the front is not folded
   uint64_t first_ticket_ = 1;       // of the front
-  uint32_t fold_version_ = fold::newest_version;
 };
 
 }  // namespace tidings::delivery

@@ -29,14 +29,7 @@ ports::StoreBatch Flush::take() {
     c->dirty = false;
     Taken taken{c->id, c->state.seq, {}, std::exchange(c->new_members, {})};
     batch.states.push_back({c->id, c->state.applied, fold::encode_state(c->state)});
-    if (c->taken < c->state.seq) {
-      ports::StoreBatch::Chunk chunk{c->id, {c->taken.value + 1}, c->state.seq, {}};
-      for (const auto& event : c->tail) {
-        if (event.seq > c->taken) wire::append_event(chunk.value, event);
-      }
-      batch.chunks.push_back(std::move(chunk));
-      c->taken = c->state.seq;
-    }
+    pack(*c, batch);
     for (const auto& [key, entry] : c->entries) {
       batch.entries.push_back({c->id, key.first, key.second, fold::encode_entry(entry)});
       taken.entries.push_back(key);
@@ -47,6 +40,22 @@ ports::StoreBatch Flush::take() {
   dirty_.clear();
   batch.checkpoints = dispatcher_.take_changed_checkpoints();
   return batch;
+}
+
+// The events that went into no flush yet, in rows that a page can read without much more than it shows.
+void Flush::pack(Conversation& c, ports::StoreBatch& batch) const {
+  ports::StoreBatch::Chunk chunk{c.id, {c.taken.value + 1}, c.taken, {}};
+  for (const auto& event : c.tail) {
+    if (event.seq <= c.taken) continue;
+    if (chunk.value.size() >= chunk_bytes_max_) {
+      batch.chunks.push_back(std::move(chunk));
+      chunk = {c.id, event.seq, event.seq, {}};
+    }
+    wire::append_event(chunk.value, event);
+    chunk.last = event.seq;
+  }
+  if (!chunk.value.empty()) batch.chunks.push_back(std::move(chunk));
+  c.taken = c.state.seq;
 }
 
 void Flush::committed() {

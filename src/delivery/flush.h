@@ -14,8 +14,8 @@ namespace tidings::delivery {
 
 class Flush {
  public:
-  Flush(Conversations& conversations, Dispatcher& dispatcher)
-      : conversations_(conversations), dispatcher_(dispatcher) {}
+  Flush(Conversations& conversations, Dispatcher& dispatcher, size_t chunk_bytes_max)
+      : conversations_(conversations), dispatcher_(dispatcher), chunk_bytes_max_(chunk_bytes_max) {}
 
   // The conversation differs from what the store has.
   void note(Conversation& conversation);
@@ -33,6 +33,8 @@ class Flush {
   std::vector<model::ConversationId> unlisted(model::UserId user) const;
 
  private:
+  void pack(Conversation& conversation, ports::StoreBatch& batch) const;
+
   struct Taken {
     model::ConversationId conversation;
     model::Seq upto;
@@ -42,6 +44,7 @@ class Flush {
 
   Conversations& conversations_;
   Dispatcher& dispatcher_;
+  const size_t chunk_bytes_max_;
   std::vector<Conversation*> dirty_;
   std::vector<Taken> taken_;
   bool under_way_ = false;

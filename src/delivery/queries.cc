@@ -3,12 +3,18 @@
 #include <algorithm>
 #include <map>
 
+#include "base/log_line.h"
 #include "wire/frames.h"
 #include "wire/record.h"
 
 namespace tidings::delivery {
 
 using wire::Code;
+
+struct Queries::Stored {
+  std::vector<model::Event> events;
+  std::vector<model::Hole> unreadable;  // rows that are there and cannot be decoded
+};
 
 bool Queries::take_slot() {
   if (under_way_ >= parts_.limits.queries_in_flight_max) return false;
@@ -72,46 +78,57 @@ void Queries::pull_loaded(uint64_t gateway, const ports::Pull& query, Conversati
     return;
   }
   if (!take_slot()) return refuse_page(gateway, query.query, Code::busy);
-  parts_.readers.post([this, gateway, query, id = c.id, bytes_max = parts_.limits.page_bytes_max] {
-    // From the checked event on, and from the cursor on if that one was not enough.
-    base::Result<std::vector<model::Event>> events = std::vector<model::Event>{};
-    const auto read = [&](model::Seq after) {
-      auto chunks = parts_.store.read_chunks(id, after, bytes_max);
-      if (!chunks) {
-        events = base::fail(chunks.error());
-        return;
-      }
-      for (const auto& chunk : *chunks) {
-        auto decoded = wire::decode_chunk(id, chunk.value);
-        if (!decoded) {
-          events = base::fail(decoded.error());
-          return;
-        }
-        for (auto& e : *decoded) {
-          if (e.seq > after && (events->empty() || e.seq > events->back().seq))
-            events->push_back(std::move(e));
-        }
-      }
-    };
-    const model::Seq first =
-        query.check && query.check->seq.value > 0 ? model::Seq{query.check->seq.value - 1} : query.after;
-    read(first);
-    if (events && first < query.after && (events->empty() || events->back().seq <= query.after))
-      read(query.after);
-    parts_.executor.post([this, gateway, query, id, events = std::move(events)]() mutable {
+  parts_.readers.post([this, gateway, query, id = c.id] {
+    auto stored = read_stored(id, query);
+    parts_.executor.post([this, gateway, query, id, stored = std::move(stored)]() mutable {
       --under_way_;
-      if (!events) return parts_.fatal("messages could not be read: " + events.error().sentence);
       Conversation* now = parts_.conversations.find(id);
       if (!now || !now->state.member(query.user)) return refuse_page(gateway, query.query, Code::not_found);
-      parts_.registry.send(gateway, ports::PageOut{query.query, page(query, *now, std::move(*events))});
+      if (!stored) {
+        base::log_error("messages could not be read: {}", stored.error().sentence);
+        return refuse_page(gateway, query.query, Code::internal);
+      }
+      parts_.registry.send(gateway, ports::PageOut{query.query, page(query, *now, *stored)});
     });
   });
+}
+
+// On the read pool: from the checked event on, and from the cursor on if that one was not enough.
+base::Result<Queries::Stored> Queries::read_stored(const model::ConversationId& id,
+                                                   const ports::Pull& query) const {
+  Stored stored;
+  const auto read = [&](model::Seq after) -> base::Status {
+    auto chunks = parts_.store.read_chunks(id, after, parts_.limits.page_bytes_max);
+    if (!chunks) return base::fail(chunks.error());
+    for (const auto& chunk : *chunks) {
+      auto decoded = wire::decode_chunk(id, chunk.value);
+      if (!decoded) {
+        base::log_error("messages {}..{} of a conversation cannot be read: {}", chunk.first.value,
+                        chunk.last.value, decoded.error().sentence);
+        stored.unreadable.push_back({chunk.first, chunk.last, model::HoleReason::unreadable});
+        continue;
+      }
+      for (auto& e : *decoded) {
+        if (e.seq > after && (stored.events.empty() || e.seq > stored.events.back().seq)) {
+          stored.events.push_back(std::move(e));
+        }
+      }
+    }
+    return {};
+  };
+  const model::Seq first =
+      query.check && query.check->seq.value > 0 ? model::Seq{query.check->seq.value - 1} : query.after;
+  if (auto status = read(first); !status) return base::fail(status.error());
+  if (first < query.after && (stored.events.empty() || stored.events.back().seq <= query.after)) {
+    if (auto status = read(query.after); !status) return base::fail(status.error());
+  }
+  return stored;
 }
 
 // `stored` was read before now: the tail may have moved on since, so what lies between is left to the next
 // pull.
 wire::Answer<ports::Page> Queries::page(const ports::Pull& query, Conversation& c,
-                                        std::vector<model::Event> stored) const {
+                                        const Stored& stored) const {
   const auto& s = c.state;
   ports::Page page;
   page.conversation = query.conversation;
@@ -135,7 +152,12 @@ wire::Answer<ports::Page> Queries::page(const ports::Pull& query, Conversation& 
     page.events.push_back(std::move(frame));
     page.upto = e.seq;
   };
-  for (const auto& e : stored) take(e);
+  for (const auto& e : stored.events) take(e);
+  for (const auto& hole : stored.unreadable) {
+    if (full || hole.to <= page.upto) continue;
+    page.holes.push_back({{page.upto.value + 1}, hole.to, hole.why});
+    page.upto = hole.to;
+  }
   const model::Seq tail_first = c.tail.empty() ? model::Seq{s.seq.value + 1} : c.tail.front().seq;
   if (page.upto.value + 1 >= tail_first.value) {
     for (const auto& e : c.tail) take(e);
@@ -209,8 +231,11 @@ void Queries::sync(uint64_t gateway, ports::Sync query) {
         }
         parts_.executor.post([this, gateway, query = std::move(query), listed = std::move(listed), activity] {
           --under_way_;
-          if (!listed)
-            return parts_.fatal("a person's conversations could not be read: " + listed.error().sentence);
+          if (!listed) {
+            base::log_error("a person's conversations could not be read: {}", listed.error().sentence);
+            parts_.registry.send(gateway, ports::SyncOut{query.query, wire::problem(Code::internal)});
+            return;
+          }
           sync_listed(gateway, query, *listed, activity);
         });
       });

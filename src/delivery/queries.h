@@ -28,7 +28,6 @@ class Queries {
     Registry& registry;
     const base::Limits& limits;
     std::function<model::Position()> folded_below;
-    std::function<void(std::string)> fatal;
   };
   explicit Queries(Parts parts) : parts_(std::move(parts)) {}
 
@@ -43,8 +42,8 @@ class Queries {
   // Runs `then` once the conversation is in memory; false if there is no room for it.
   bool with(const model::ConversationId& id, std::function<void(Conversation&)> then);
   void pull_loaded(uint64_t gateway, const ports::Pull& query, Conversation& c);
-  wire::Answer<ports::Page> page(const ports::Pull& query, Conversation& c,
-                                 std::vector<model::Event> stored) const;
+  base::Result<Stored> read_stored(const model::ConversationId& id, const ports::Pull& query) const;
+  wire::Answer<ports::Page> page(const ports::Pull& query, Conversation& c, const Stored& stored) const;
   void sync_listed(uint64_t gateway, const ports::Sync& query, const Listed& listed,
                    model::Position activity);
   void refuse_page(uint64_t gateway, uint64_t query, wire::Code code);

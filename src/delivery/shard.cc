@@ -19,10 +19,9 @@ Shard::Shard(Parts parts)
                         conversations_.drop_if_empty(c);
                         dispatch_arrived();
                       }}),
-      flush_(conversations_, dispatcher_),
+      flush_(conversations_, dispatcher_, parts_.limits.chunk_bytes_max),
       queries_({parts_.index, parts_.shard_count, parts_.executor, parts_.readers, parts_.store,
-                conversations_, flush_, registry_, parts_.limits, [this] { return folded_below(); },
-                parts_.fatal}),
+                conversations_, flush_, registry_, parts_.limits, [this] { return folded_below(); }}),
       folded_(parts_.metrics.counter("tidings_delivery_records_folded_total")),
       overtaken_(parts_.metrics.counter("tidings_delivery_records_suspended_total")) {}
 
@@ -43,23 +42,28 @@ void Shard::on_records(std::vector<ports::LogRecord> records, model::Position en
 }
 
 void Shard::arrive(ports::LogRecord record) {
-  if (record.partition != model::stream_partition && dispatcher_.before_checkpoint(record)) return;
+  const size_t bytes = record.payload.size();
+  if (record.partition != model::stream_partition && dispatcher_.before_checkpoint(record))
+    return taken(bytes);
   auto decoded = wire::decode_record(record.payload);
   if (!decoded) {
     return parts_.fatal("record " + std::to_string(record.position.value) +
                         " of the log is of a newer version than this program: " + decoded.error().sentence);
   }
-  if (const auto* version = std::get_if<model::FoldVersion>(&*decoded)) {
-    if (version->version > fold::newest_version)
-      return parts_.fatal("the log asks for a newer version of the fold");
-    dispatcher_.set_fold_version(version->version);
-    return;
+  if (const auto* version = std::get_if<model::FoldVersion>(&*decoded);
+      version && version->version != fold::newest_version) {
+    return parts_.fatal("the log asks for another version of the fold than this program has");
   }
   auto* command = std::get_if<model::Command>(&*decoded);
-  if (!command) return;
+  if (!command) return taken(bytes);
   record.payload = {};
-  Arrived arrived{std::move(record), std::move(*command)};
+  Arrived arrived{std::move(record), std::move(*command), bytes};
+  arrived_bytes_ += bytes;
   if (!arrived_.empty() || !dispatch(arrived)) arrived_.push_back(std::move(arrived));
+}
+
+void Shard::taken(size_t bytes) {
+  if (parts_.taken) parts_.taken(bytes);
 }
 
 void Shard::dispatch_arrived() {
@@ -69,6 +73,10 @@ void Shard::dispatch_arrived() {
 bool Shard::dispatch(Arrived& arrived) {
   if (dispatcher_.under_way() >= parts_.limits.overtaking_records_max) return false;
   if (conversations_.load_would_wait(arrived.command.conversation)) return false;
+  // The store is slower than the log: what is folded and not written must not grow without end.
+  if (flush_.under_way() && folded_since_flush_ >= parts_.limits.unflushed_records_max) return false;
+  arrived_bytes_ -= arrived.bytes;
+  taken(arrived.bytes);
   Conversation& c = conversations_.must_get(arrived.command.conversation);
   if (c.expected > 0) --c.expected;
   Dispatched record{dispatcher_.place(arrived.record), std::move(arrived.command), 0};
@@ -201,6 +209,7 @@ void Shard::flush_now() {
         } else {
           arm_flush();
         }
+        dispatch_arrived();
       });
 }
 
@@ -245,7 +254,9 @@ void Shard::take(uint64_t, ports::Commands frame) {
   if (frame.commands.empty()) return;
   // Room for the state is made before the append: what stands in the log must be folded, whatever there is
   // room for. The load and the sync of the log then run side by side.
-  Conversation* c = conversations_.try_get(frame.commands.front().conversation);
+  Conversation* c = arrived_bytes_ > parts_.limits.undispatched_bytes_max
+                        ? nullptr
+                        : conversations_.try_get(frame.commands.front().conversation);
   if (!c) return refuse(frame.commands, Code::busy);
   std::vector<ports::Log::Append> records;
   records.reserve(frame.commands.size());

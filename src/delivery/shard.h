@@ -39,6 +39,8 @@ class Shard : public ports::CoreShard {
     // Told, on the shard's executor, of an error after which nothing may be acknowledged (the store failed):
     // the process must end.
     std::function<void(std::string)> fatal;
+    // Told how many payload bytes of on_records() wait for dispatch no longer. May be empty.
+    std::function<void(size_t)> taken = {};
   };
   explicit Shard(Parts parts);
   ~Shard() override;
@@ -66,10 +68,12 @@ class Shard : public ports::CoreShard {
   struct Arrived {
     ports::LogRecord record;  // without its payload
     model::Command command;
+    size_t bytes = 0;  // of the payload
   };
 
   // --- records
   void arrive(ports::LogRecord record);
+  void taken(size_t bytes);
   bool dispatch(Arrived& arrived);  // false: it must wait
   void dispatch_arrived();
   void go_on(Conversation& conversation);  // its queue, as far as it gets
@@ -97,6 +101,7 @@ class Shard : public ports::CoreShard {
   Conversations conversations_;
   Flush flush_;
   Queries queries_;
+  size_t arrived_bytes_ = 0;
   std::deque<Arrived> arrived_;  // not dispatched: a bound of dispatch is reached
   model::Position handed_out_;   // the log gave all below
   model::Position written_;      // the low of the last flush

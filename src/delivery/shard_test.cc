@@ -347,6 +347,66 @@ TEST_F(ShardTest, BeyondTheBoundOfStatesNewLoadsAreBusyBeforeTheAppend) {
   EXPECT_FALSE(run(send(ann, bob, 2)).error);
 }
 
+// A start whose store was lost folded a whole log into memory before anything of it was written.
+TEST_F(ShardTest, DispatchWaitsForAStoreThatIsSlowerThanTheLog) {
+  run(create(ann, bob));
+  flush();
+  limits.flush_records_max = 4;
+  limits.unflushed_records_max = 8;
+  for (uint64_t i = 2; i < 102; ++i) up(ports::Commands{{send(ann, bob, i)}});
+  make_durable();
+  while (home.run_one() || readers.run_one()) {
+  }
+  EXPECT_LE(a.take<ports::Reply>().size(), 4u + 8u);
+  limits.undispatched_bytes_max = 1;
+  up(ports::Commands{{send(ann, bob, 102)}});
+  const auto refused = a.take<ports::Reply>();
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].error, Code::busy);
+  EXPECT_FALSE(refused[0].appended);
+  settle();
+  EXPECT_EQ(a.take<ports::Reply>().size(), 100u - 12u);
+  EXPECT_EQ(shard->folded_below(), log.end());
+}
+
+// One flush of a long backlog was one row: each page in it read and decoded all of it.
+TEST_F(ShardTest, AFlushOfManyEventsIsManyRows) {
+  limits.chunk_bytes_max = 200;
+  restart();
+  run(create(ann, bob));
+  for (uint64_t i = 2; i <= 60; ++i) run(send(ann, bob, i));
+  flush();
+  const auto chunks = *store.read_chunks(model::direct_conversation(ann, bob), {0}, 1 << 20);
+  EXPECT_GT(chunks.size(), 5u);
+  for (const auto& chunk : chunks) EXPECT_LT(chunk.value.size(), 400u);
+  const auto page = pull(bob, 0);
+  EXPECT_EQ(page->events.size(), 60u);
+}
+
+// One bad row of old history ended the server for everybody, at each pull.
+TEST_F(ShardTest, ARowThatCannotBeDecodedIsANamedHole) {
+  run(create(ann, bob));
+  for (uint64_t i = 2; i <= 9; ++i) {
+    run(send(ann, bob, i));
+    if (i % 3 == 0) flush();
+  }
+  const auto conversation = model::direct_conversation(ann, bob);
+  for (const uint64_t bad : {4, 7}) {
+    ports::StoreBatch damage;
+    damage.chunks.push_back({conversation, {bad}, {bad + 2}, "damaged"});
+    ASSERT_TRUE(store.commit(damage));
+  }
+  restart();
+  const auto page = pull(bob, 0);
+  ASSERT_TRUE(page);
+  EXPECT_EQ(page->events.size(), 3u);
+  ASSERT_EQ(page->holes.size(), 2u);
+  EXPECT_EQ(page->holes[0].from.value, 4u);
+  EXPECT_EQ(page->holes[1].to.value, 9u);
+  EXPECT_EQ(page->upto.value, 9u);
+  EXPECT_FALSE(page->more);
+}
+
 TEST_F(ShardTest, WhatDoesNotExistIsForgotten) {
   for (uint64_t i = 0; i < 100; ++i) {
     up(ports::AskMember{1, ann, model::direct_conversation(ann, {1000 + i})});

@@ -47,6 +47,11 @@ class Log {
   // records are synced. Call once.
   virtual void read(model::Position from, Sink sink) = 0;
 
+  // While paused, what was stored before is not handed out; what is appended now still is. For who cannot
+  // fold as fast as a disk reads. An engine whose backlog is small may ignore it. Thread: any.
+  virtual void pause_reading() {}
+  virtual void resume_reading() {}
+
   // Records below may be forgotten. (The embedded log keeps them until People.)
   virtual void trim(model::Position below) = 0;
 

@@ -1,6 +1,7 @@
 #include "server/node.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 
 #include "base/log_line.h"
@@ -13,6 +14,8 @@ namespace tidings::server {
 
 namespace {
 
+// Handed to shards and not yet dispatched: beyond it a replay waits, and goes on at half of it.
+constexpr int64_t undispatched_bytes_max = 64 << 20;
 constexpr auto folded_poll_interval = std::chrono::milliseconds(2);
 
 std::string branch_text(uint64_t tag) {
@@ -24,6 +27,8 @@ std::string branch_text(uint64_t tag) {
 }  // namespace
 
 struct Node::State {
+  explicit State(Parts p) : parts(std::move(p)) {}
+
   Parts parts;
   model::Lineage lineage;                // of this start
   model::Position low;                   // where reading begins
@@ -31,15 +36,20 @@ struct Node::State {
   std::vector<model::Lineage> lineages;  // the log executor's
   bool lineage_seen = false;             // likewise
   base::Task ready;                      // likewise, until it is given to shard 0
+  std::atomic<int64_t> undispatched_bytes{0};
+  std::atomic<bool> reading_paused{false};
+  size_t gateways_left = 0;  // shard 0's, while draining
+  base::Task drained;        // likewise
   std::unique_ptr<delivery::StoreWriter> writer;
   std::vector<std::unique_ptr<delivery::Shard>> shards;
   std::vector<std::unique_ptr<gateway::Gateway>> gateways;
   std::vector<std::unique_ptr<embedded::LocalLink>> links;
 
   void on_batch(ports::LogBatch batch);
+  void taken(size_t bytes);
   void note_lineage(const ports::LogRecord& record);
   void tell_ready_when_folded(size_t shard);
-  void drain_gateway(size_t index, base::Task done);
+  void drain_gateways(base::Task done);
   void flush_shard(size_t index, base::Task done);
 };
 
@@ -49,12 +59,19 @@ Node::~Node() = default;
 base::Result<std::unique_ptr<Node>> Node::make(Parts parts) {
   auto checkpoints = parts.store.checkpoints();
   if (!checkpoints) return base::fail(checkpoints.error());
+  for (const auto& checkpoint : *checkpoints) {
+    if (checkpoint.fold_version != fold::newest_version) {
+      return base::failure("the data was written under fold version " +
+                           std::to_string(checkpoint.fold_version) + ", and this program has version " +
+                           std::to_string(fold::newest_version) + "; run the program that wrote it");
+    }
+  }
   auto low = parts.store.low();
   if (!low) return base::fail(low.error());
   auto stored_lineage = parts.store.lineage();
   if (!stored_lineage) return base::fail(stored_lineage.error());
 
-  auto state = std::make_unique<State>(State{.parts = std::move(parts)});
+  auto state = std::make_unique<State>(std::move(parts));
   State& s = *state;
   s.low = *low;
   if (*stored_lineage) {
@@ -69,9 +86,9 @@ base::Result<std::unique_ptr<Node>> Node::make(Parts parts) {
       delivery::StoreWriter::Parts{s.parts.store_executor, s.parts.store, s.parts.clock, s.parts.limits,
                                    s.parts.metrics, count, s.low, s.parts.fatal});
   for (size_t i = 0; i < count; ++i) {
-    s.shards.push_back(std::make_unique<delivery::Shard>(
-        delivery::Shard::Parts{i, count, *s.parts.shards[i], s.parts.readers, s.parts.log, s.parts.store,
-                               *s.writer, s.parts.limits, s.parts.metrics, s.lineage.tag, s.parts.fatal}));
+    s.shards.push_back(std::make_unique<delivery::Shard>(delivery::Shard::Parts{
+        i, count, *s.parts.shards[i], s.parts.readers, s.parts.log, s.parts.store, *s.writer, s.parts.limits,
+        s.parts.metrics, s.lineage.tag, s.parts.fatal, [&s](size_t bytes) { s.taken(bytes); }}));
     std::vector<ports::Checkpoint> mine;
     std::copy_if(checkpoints->begin(), checkpoints->end(), std::back_inserter(mine),
                  [&](const auto& c) { return c.partition.value % count == i; });
@@ -125,6 +142,16 @@ void Node::State::on_batch(ports::LogBatch batch) {
       split[record.partition.value % count].push_back(std::move(record));
     }
   }
+  int64_t bytes = 0;
+  for (const auto& part : split) {
+    for (const auto& record : part) bytes += static_cast<int64_t>(record.payload.size());
+  }
+  if (undispatched_bytes.fetch_add(bytes) + bytes > undispatched_bytes_max &&
+      !reading_paused.exchange(true)) {
+    parts.log.pause_reading();
+    // All may have been taken in between.
+    taken(0);
+  }
   for (size_t i = 0; i < count; ++i) {
     parts.shards[i]->post([shard = shards[i].get(), records = std::move(split[i]),
                            end = batch.end]() mutable { shard->on_records(std::move(records), end); });
@@ -133,6 +160,13 @@ void Node::State::on_batch(ports::LogBatch batch) {
     parts.shards[0]->post([this] { tell_ready_when_folded(0); });
     lineage_seen = false;
   }
+}
+
+// Any shard's thread, or the log's.
+void Node::State::taken(size_t bytes) {
+  const auto taken_bytes = static_cast<int64_t>(bytes);
+  const int64_t left = undispatched_bytes.fetch_sub(taken_bytes) - taken_bytes;
+  if (left <= undispatched_bytes_max / 2 && reading_paused.exchange(false)) parts.log.resume_reading();
 }
 
 void Node::State::note_lineage(const ports::LogRecord& record) {
@@ -167,13 +201,18 @@ gateway::Gateway& Node::gateway(size_t shard) {
   return *state_->gateways[shard];
 }
 
-// One after another: it happens once, and nobody waits long.
-void Node::State::drain_gateway(size_t index, base::Task done) {
-  if (index == gateways.size()) return flush_shard(0, std::move(done));
-  parts.shards[index]->post([this, index, done = std::move(done)]() mutable {
-    gateways[index]->drain(
-        [this, index, done = std::move(done)]() mutable { drain_gateway(index + 1, std::move(done)); });
-  });
+void Node::State::drain_gateways(base::Task done) {
+  gateways_left = gateways.size();
+  drained = std::move(done);
+  for (size_t i = 0; i < gateways.size(); ++i) {
+    parts.shards[i]->post([this, i] {
+      gateways[i]->drain([this] {
+        parts.shards[0]->post([this] {
+          if (--gateways_left == 0) flush_shard(0, std::move(drained));
+        });
+      });
+    });
+  }
 }
 
 void Node::State::flush_shard(size_t index, base::Task done) {
@@ -185,7 +224,7 @@ void Node::State::flush_shard(size_t index, base::Task done) {
 }
 
 void Node::drain(base::Task done) {
-  state_->drain_gateway(0, std::move(done));
+  state_->drain_gateways(std::move(done));
 }
 
 uint64_t Node::fold_hash() const {

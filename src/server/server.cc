@@ -28,15 +28,19 @@ namespace {
 
 constexpr int reader_threads = 2;   // reads of the store
 constexpr int hashing_threads = 1;  // Argon2id: 60 ms of a core each
+constexpr auto interrupt_poll_interval = std::chrono::milliseconds(100);
 constexpr auto drain_timeout = std::chrono::seconds(5);
 constexpr auto close_timeout = std::chrono::seconds(10);  // a slow disk's last sync
 
-// Runs `start(done)` and waits for done, which may be called on any thread; false after `timeout`.
-bool wait_for(const std::function<void(base::Task)>& start, std::chrono::seconds timeout) {
+// Runs `start(done)`; the future is ready once done was called, on whatever thread.
+std::future<void> begin(const std::function<void(base::Task)>& start) {
   auto done = std::make_shared<std::promise<void>>();
   auto future = done->get_future();
   start([done] { done->set_value(); });
-  return future.wait_for(timeout) == std::future_status::ready;
+  return future;
+}
+bool wait_for(const std::function<void(base::Task)>& start, std::chrono::seconds timeout) {
+  return begin(start).wait_for(timeout) == std::future_status::ready;
 }
 
 }  // namespace
@@ -90,6 +94,8 @@ base::Status Server::State::open_engines() {
   if (!low) return base::fail(low.error());
   model::Position known_below;
   for (const auto& c : *checkpoints) known_below = std::max(known_below, c.position);
+  // Records of the stream have no checkpoint of their own, but the low passes them.
+  if (low->value > 0) known_below = std::max(known_below, model::Position{low->value - 1});
 
   log_thread = std::make_unique<base::ThreadExecutor>("log");
   auto opened_log = embedded::EmbeddedLog::open({.disk = disk,
@@ -190,7 +196,8 @@ Server::~Server() {
 }
 
 base::Result<std::unique_ptr<Server>> Server::start(const Config& config,
-                                                    std::function<void(std::string)> fatal) {
+                                                    std::function<void(std::string)> fatal,
+                                                    const std::function<bool()>& interrupted) {
   auto state = std::make_unique<State>();
   State& s = *state;
   s.config = config;
@@ -198,7 +205,10 @@ base::Result<std::unique_ptr<Server>> Server::start(const Config& config,
   std::unique_ptr<Server> server(new Server(std::move(state)));
   if (auto status = s.open_engines(); !status) return base::fail(status.error());
   if (auto status = s.build(); !status) return base::fail(status.error());
-  wait_for([&s](base::Task done) { s.node->start(std::move(done)); }, std::chrono::hours(24));
+  auto folded = begin([&s](base::Task done) { s.node->start(std::move(done)); });
+  while (folded.wait_for(interrupt_poll_interval) != std::future_status::ready) {
+    if (interrupted()) return base::failure("stopped while the log was being read; nothing is lost");
+  }
   s.ready = true;
   if (auto status = s.listen(); !status) return base::fail(status.error());
   return server;
@@ -212,17 +222,15 @@ base::Registry& Server::metrics() {
   return state_->metrics;
 }
 
-void Server::stop() {
+bool Server::stop() {
   State& s = *state_;
   s.ready = false;
   for (size_t i = 0; i < s.listeners.size(); ++i) {
     s.reactors[i]->post([listener = s.listeners[i].get()] { listener->stop_accepting(); });
   }
-  if (!wait_for([&s](base::Task done) { s.node->drain(std::move(done)); }, drain_timeout)) {
-    base::log_warning(
-        "some sessions or flushes did not end in time; the log has everything, the next start repeats it");
-  }
+  const bool written = wait_for([&s](base::Task done) { s.node->drain(std::move(done)); }, drain_timeout);
   s.stop_threads();
+  return written;
 }
 
 }  // namespace tidings::server

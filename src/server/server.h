@@ -17,8 +17,11 @@ class Server {
   // Opens the data directory, replays the log and listens; returns once connections are accepted. Fails with
   // a plain sentence. `fatal` is called, from any thread, when the process must end at once without answering
   // anybody.
+  // `interrupted` is asked now and then while the log is replayed: true ends the start with a failure;
+  // nothing is promised yet.
   static base::Result<std::unique_ptr<Server>> start(const Config& config,
-                                                     std::function<void(std::string)> fatal);
+                                                     std::function<void(std::string)> fatal,
+                                                     const std::function<bool()>& interrupted);
   ~Server();
 
   // "127.0.0.1:65100", with the port that the system chose if it was 0.
@@ -27,7 +30,9 @@ class Server {
 
   // Tells sessions to go elsewhere, closes log and store cleanly, ends all threads. Call once, from the
   // thread that started.
-  void stop();
+  // True if all that was folded is written and synced; false: some of it is left to the next start, which
+  // repeats it from the log.
+  bool stop();
 
  private:
   struct State;

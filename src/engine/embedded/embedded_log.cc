@@ -203,8 +203,23 @@ void EmbeddedLog::read(Position from, Sink sink) {
   });
 }
 
+void EmbeddedLog::pause_reading() {
+  reading_paused_ = true;
+}
+void EmbeddedLog::resume_reading() {
+  reading_paused_ = false;
+  post(&EmbeddedLog::go_on_reading);
+}
+void EmbeddedLog::go_on_reading() {
+  if (std::exchange(reading_waits_, false)) read_step();
+}
+
 void EmbeddedLog::read_step() {
   if (!replay_) return;
+  if (reading_paused_) {
+    reading_waits_ = true;
+    return;
+  }
   std::vector<LogRecord> records;
   const auto caught_up = fetch(records);
   if (!caught_up) return fail(caught_up.error().sentence);

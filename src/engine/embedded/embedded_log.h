@@ -60,6 +60,8 @@ class EmbeddedLog : public ports::Log {
   // (closed), internal (the log has failed).
   std::optional<wire::Code> append(std::vector<Append> records) override;
   void read(model::Position from, Sink sink) override;
+  void pause_reading() override;
+  void resume_reading() override;
   void trim(model::Position below) override;
   model::Position end() const override;
   base::WallTime time() const override;
@@ -93,6 +95,7 @@ class EmbeddedLog : public ports::Log {
   base::Status begin_segment();
   void hand_out(std::vector<ports::LogRecord> records);
   void read_step();
+  void go_on_reading();
   // The next bounded part of what is stored; true if there is no more.
   base::Result<bool> fetch(std::vector<ports::LogRecord>& records);
   base::Status open_replay();
@@ -129,6 +132,8 @@ class EmbeddedLog : public ports::Log {
   Sink sink_;
   model::Position from_;
   bool live_ = false;
+  bool reading_waits_ = false;  // a step of the replay was due while paused
+  std::atomic<bool> reading_paused_{false};
   std::unique_ptr<Replay> replay_;
 };
 

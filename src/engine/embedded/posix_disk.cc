@@ -157,9 +157,9 @@ base::Status PosixDisk::make_directory(const std::string& directory) {
   for (size_t end = 1; end <= directory.size(); ++end) {
     if (end != directory.size() && directory[end] != '/') continue;
     const std::string path = directory.substr(0, end);
+    const size_t slash = path.find_last_of('/');
+    const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
     if (::mkdir(path.c_str(), 0700) == 0) {
-      const size_t slash = path.find_last_of('/');
-      const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
       if (auto synced = sync_directory(parent); !synced) return synced;
       continue;
     }
@@ -167,6 +167,8 @@ base::Status PosixDisk::make_directory(const std::string& directory) {
     struct stat about;
     if (::stat(path.c_str(), &about) != 0) return system_failure("make the directory", path, error);
     if (!S_ISDIR(about.st_mode)) return system_failure("make the directory", path, ENOTDIR);
+    // An earlier start may have died between the two calls above. A parent that is not ours to open was not made by us.
+    if (end == directory.size()) (void)sync_directory(parent);
   }
   return {};
 }
