@@ -64,8 +64,8 @@ void Api::on_request(net::HttpRequest request, net::HttpReply reply) {
       });
 }
 
-net::HttpResponse Api::refusal(int status) {
-  return problem_response({code_of(status), ""}, status);
+net::HttpResponse Api::refusal(int status, std::string_view detail) {
+  return problem_response({code_of(status), std::string(detail)}, status);
 }
 
 }  // namespace tidings::api

@@ -271,9 +271,10 @@ TEST_F(ApiTest, EveryAnswerHasARequestIdTheAskersIfItIsOne) {
 
 TEST_F(ApiTest, WhatTheHttpServerRefusesIsAProblemToo) {
   for (const int status : {400, 404, 408, 413, 431, 500, 503}) {
-    const auto response = api_.refusal(status);
+    const auto response = api_.refusal(status, "Do this.");
     EXPECT_EQ(response.status, status);
     EXPECT_NE(response.body.find("\"status\":" + std::to_string(status)), std::string::npos);
+    EXPECT_NE(response.body.find("\"detail\":\"Do this.\""), std::string::npos) << response.body;
   }
 }
 
