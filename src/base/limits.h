@@ -54,7 +54,8 @@ struct Limits {
   // --- accounts
   size_t password_hashes_queued_max = 64;  // log-ins and sign-ups that wait for Argon2id: busy
   nanoseconds token_lifetime = std::chrono::hours(24 * 365);
-  size_t devices_max = 10;  // of one person; the least recently made is logged out by a new log-in
+  size_t device_removals_max = 1024;  // logged out, not yet removed from the table of devices: busy
+  size_t devices_max = 10;            // of one person; the least recently made is logged out by a new log-in
 };
 
 }  // namespace tidings::base
