@@ -156,7 +156,7 @@ void Session::welcome() {
 
 void Session::send(std::string_view frame) {
   if (stage_ != Stage::open) return;
-  if (transport_->outbox_bytes() <= shared_.parts.limits.read_outbox_bytes_max) answer_bytes_ = 0;
+  if (transport_->outbox_bytes() <= read_outbox_bytes_max()) answer_bytes_ = 0;
   write(frame);
   count_unsent();
 }

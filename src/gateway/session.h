@@ -2,6 +2,7 @@
 // session_requests.cc what it asks for. It keeps nothing that a new connection could not do without.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -81,6 +82,11 @@ class Session : public ports::Transport::Handler {
   // Reads run one after another, each once the peer took the answer before (but for a rest), so that a slow
   // link is asked for no more than it takes.
   void next_read();
+  // Below a quarter of the bound in any case, so that the rest of an answer leaves room for events.
+  size_t read_outbox_bytes_max() const {
+    const auto& limits = shared_.parts.limits;
+    return std::min(limits.read_outbox_bytes_max, limits.outbox_bytes_max / 4);
+  }
   // Looks again in the next turn, then after pauses that grow.
   void read_later();
   // Its bytes are not counted against the peer.

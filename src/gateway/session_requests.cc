@@ -182,7 +182,7 @@ void Session::on_request(wire::SyncFrame& sync) {
 
 void Session::next_read() {
   while (!reading_ && !reads_.empty() && is_open()) {
-    if (transport_->outbox_bytes() > shared_.parts.limits.read_outbox_bytes_max) return read_later();
+    if (transport_->outbox_bytes() > read_outbox_bytes_max()) return read_later();
     read_pause_ = {};
     auto read = std::move(reads_.front());
     reads_.pop_front();
