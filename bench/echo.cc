@@ -73,7 +73,7 @@ class Echo final : public net::HttpHandler {
   void on_websocket(std::unique_ptr<net::WebSocket> socket) override {
     sockets_.push_back(std::make_unique<Socket>(std::move(socket)));
   }
-  net::HttpResponse refusal(int status) override { return {status, {}, ""}; }
+  net::HttpResponse refusal(int status, std::string_view) override { return {status, {}, ""}; }
 
  private:
   std::vector<std::unique_ptr<Socket>> sockets_;

@@ -1,5 +1,7 @@
 #include "account/service.h"
 
+#include <map>
+
 #include <sodium.h>
 
 #include "account/text_rules.h"
@@ -16,6 +18,8 @@ using wire::Code;
 using wire::problem;
 
 namespace {
+
+constexpr base::nanoseconds removal_pause = std::chrono::seconds(5);
 
 Profile profile_of(const Account& account) {
   return {account.user, account.handle, account.display_name};
@@ -42,7 +46,16 @@ struct Service::State {
   };
 
   Parts parts;
+  // A device that is logged out and not known to be removed from the table of devices: after a restart its
+  // token would live again.
+  struct Removal {
+    model::DeviceId device;
+    bool under_way = false;
+  };
+
   TokenTable tokens;
+  std::map<ports::TokenHash, Removal> removals;
+  bool removal_timer = false;
   std::string dummy_hash;
   std::vector<Listener> listeners;
   size_t hashes_queued = 0;
@@ -100,10 +113,18 @@ struct Service::State {
   void revoke(const ports::TokenHash& token) {
     const model::DeviceId device = tokens.find(token)->device;
     tokens.remove(token);
+    removals[token] = {device};
     for (const auto& listener : listeners) {
       listener.on.post([call = listener.call, device] { call(device); });
     }
   }
+  bool removals_are_full() const { return removals.size() >= parts.limits.device_removals_max; }
+  // Those that failed before and wait.
+  std::vector<ports::TokenHash> waiting_removals() const;
+  // Up to the first that fails; `then` gets how many went. Those that stay are tried again before the next
+  // write and after a while.
+  void remove(std::vector<ports::TokenHash> revoked, base::UniqueFunction<void(size_t)> then);
+  void retry_removals();
   void issue(const Account& account, std::string device_name, Executor& on, Callback<IssuedToken> done);
   void issued(const Device& device, std::string token, Executor& on, Callback<IssuedToken> done);
 };
@@ -148,6 +169,7 @@ void Service::register_account(std::string handle, std::string password, std::st
                                                  std::move(done)](std::optional<std::string> hashed) mutable {
           if (!hashed) return tell<Profile>(on, std::move(done), problem(Code::internal));
           account.password_hash = std::move(*hashed);
+          state->retry_removals();
           auto add = [account](ports::Accounts& accounts) { return accounts.add_account(account); };
           state->ask_sql(std::move(add), [account, &on, done = std::move(done)](Answer<void> added) mutable {
             if (!added) return tell<Profile>(on, std::move(done), problem(added.error().code));
@@ -200,6 +222,8 @@ void Service::log_in(std::string handle, std::string password, std::string devic
 
 void Service::State::issue(const Account& account, std::string device_name, Executor& on,
                            Callback<IssuedToken> done) {
+  if (removals_are_full()) return tell<IssuedToken>(on, std::move(done), problem(Code::busy));
+  retry_removals();
   std::string token = make_token(parts.random);
   const base::WallTime now = parts.clock.wall();
   Device device{.device = {random_id(parts.random)},
@@ -220,41 +244,89 @@ void Service::State::issue(const Account& account, std::string device_name, Exec
 void Service::State::issued(const Device& device, std::string token, Executor& on,
                             Callback<IssuedToken> done) {
   tokens.add(device);
-  std::vector<model::DeviceId> evicted;
+  std::vector<ports::TokenHash> evicted;
   while (const auto oldest = tokens.oldest_beyond(device.user, parts.limits.devices_max, device.device)) {
-    evicted.push_back(tokens.find(*oldest)->device);
+    evicted.push_back(*oldest);
     revoke(*oldest);
   }
   IssuedToken issued{std::move(token), {device.user, device.device}, device.expires};
   if (evicted.empty()) return tell<IssuedToken>(on, std::move(done), std::move(issued));
-  auto remove = [evicted = std::move(evicted)](ports::Accounts& accounts) {
-    for (const model::DeviceId old : evicted) {
-      // It is dead in memory; at worst it lives again after a restart, until the next log-in.
-      if (!accounts.remove_device(old)) base::log_warning("account: an old device could not be removed");
-    }
-    return true;
-  };
-  ask_sql(std::move(remove), [issued = std::move(issued), &on, done = std::move(done)](bool) mutable {
+  remove(std::move(evicted), [issued = std::move(issued), &on, done = std::move(done)](size_t) mutable {
     tell<IssuedToken>(on, std::move(done), std::move(issued));
   });
 }
 
+std::vector<ports::TokenHash> Service::State::waiting_removals() const {
+  std::vector<ports::TokenHash> waiting;
+  for (const auto& [token, removal] : removals) {
+    if (!removal.under_way) waiting.push_back(token);
+  }
+  return waiting;
+}
+
+void Service::State::remove(std::vector<ports::TokenHash> revoked, base::UniqueFunction<void(size_t)> then) {
+  std::vector<model::DeviceId> devices;
+  for (const auto& token : revoked) {
+    auto& removal = removals.at(token);
+    removal.under_way = true;
+    devices.push_back(removal.device);
+  }
+  auto call = [devices = std::move(devices)](ports::Accounts& accounts) {
+    size_t removed = 0;
+    while (removed < devices.size() && accounts.remove_device(devices[removed])) ++removed;
+    return removed;
+  };
+  ask_sql(std::move(call), [this, revoked = std::move(revoked),
+                            then = std::move(then)](size_t removed) mutable {
+    for (size_t i = 0; i < revoked.size(); ++i) {
+      const auto found = removals.find(revoked[i]);
+      if (found == removals.end()) continue;  // another call removed it
+      if (i < removed)
+        removals.erase(found);
+      else
+        found->second.under_way = false;
+    }
+    if (removed < revoked.size()) {
+      base::log_warning("account: {} logged-out devices are not removed from the table yet", removals.size());
+      if (!std::exchange(removal_timer, true)) {
+        parts.home.after(removal_pause, [this, token = std::weak_ptr(alive)] {
+          if (token.expired()) return;
+          removal_timer = false;
+          retry_removals();
+        });
+      }
+    }
+    then(removed);
+  });
+}
+
+void Service::State::retry_removals() {
+  auto waiting = waiting_removals();
+  if (!waiting.empty()) remove(std::move(waiting), [](size_t) {});
+}
+
 void Service::log_out(std::string token, Executor& on, Callback<void> done) {
   auto* state = state_.get();
-  State::go_home(
-      state->parts.home, state->alive, [state, hash = hash_of(token), &on, done = std::move(done)]() mutable {
-        const auto* row = state->tokens.find(hash);
-        if (!row || state->parts.clock.wall() >= row->expires) {
-          return tell<void>(on, std::move(done), problem(Code::unauthenticated));
-        }
-        const model::DeviceId device = row->device;
-        state->revoke(hash);
-        auto remove = [device](ports::Accounts& accounts) { return accounts.remove_device(device); };
-        state->ask_sql(std::move(remove), [&on, done = std::move(done)](Answer<bool> removed) mutable {
-          if (!removed) return tell<void>(on, std::move(done), problem(removed.error().code));
-          tell<void>(on, std::move(done), {});
-        });
-      });
+  State::go_home(state->parts.home, state->alive,
+                 [state, hash = hash_of(token), &on, done = std::move(done)]() mutable {
+                   const auto* row = state->tokens.find(hash);
+                   const bool alive = row && state->parts.clock.wall() < row->expires;
+                   if (!alive && !state->removals.contains(hash))
+                     return tell<void>(on, std::move(done), problem(Code::unauthenticated));
+                   if (alive) {
+                     // Better still logged in, and told so, than back after a restart.
+                     if (state->removals_are_full())
+                       return tell<void>(on, std::move(done), problem(Code::busy));
+                     state->revoke(hash);
+                   }
+                   auto tokens = state->waiting_removals();
+                   std::erase(tokens, hash);
+                   tokens.insert(tokens.begin(), hash);
+                   state->remove(std::move(tokens), [&on, done = std::move(done)](size_t removed) mutable {
+                     if (removed == 0) return tell<void>(on, std::move(done), problem(Code::internal));
+                     tell<void>(on, std::move(done), {});
+                   });
+                 });
 }
 
 void Service::authenticate(std::string token, Executor& on, Callback<Identity> done) {

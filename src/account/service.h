@@ -68,7 +68,9 @@ class Service {
   // characters or not UTF-8), busy.
   void log_in(std::string handle, std::string password, std::string device_name, base::Executor& on,
               Callback<IssuedToken> done);
-  // Ends the device: the token is dead at once, on_revoked is told. unauthenticated if it was not alive.
+  // Ends the device: the token is dead at once, on_revoked is told. unauthenticated if it was not alive;
+  // `internal`: dead, but not yet for good. It is tried again, and the same call may be repeated until it
+  // succeeds. busy beyond Limits::device_removals_max such devices: nothing has changed.
   void log_out(std::string token, base::Executor& on, Callback<void> done);
   // unauthenticated (unknown) or token_expired.
   void authenticate(std::string token, base::Executor& on, Callback<Identity> done);

@@ -28,6 +28,22 @@ struct TestRandom : ports::Random {
   uint64_t state = 1;
 };
 
+// A disk that for a while takes no removal.
+struct TestAccounts : memory::MemoryAccounts {
+  wire::Answer<bool> remove_device(model::DeviceId device) override {
+    if (broken) return wire::problem(Code::internal);
+    return MemoryAccounts::remove_device(device);
+  }
+  bool broken = false;
+};
+struct HomeExecutor : contract::HandExecutor {
+  base::TimerId after(base::nanoseconds, base::Task task) override {
+    timers.push_back(std::move(task));
+    return timers.size();
+  }
+  std::vector<base::Task> timers;
+};
+
 class ServiceTest : public testing::Test {
  protected:
   void SetUp() override { restart(); }
@@ -83,10 +99,11 @@ class ServiceTest : public testing::Test {
   }
 
   base::Limits limits;
-  memory::MemoryAccounts accounts;
+  TestAccounts accounts;
   TestClock clock;
   TestRandom random;
-  contract::HandExecutor home, sql, hashing, shard;
+  HomeExecutor home;
+  contract::HandExecutor sql, hashing, shard;
   std::vector<model::DeviceId> revoked;
   std::optional<Service> service;
 };
@@ -187,6 +204,69 @@ TEST_F(ServiceTest, BeyondDevicesMaxTheOldestIsLoggedOut) {
   restart();
   for (size_t i = 0; i < 5; ++i) EXPECT_EQ(authenticate(issued[i].token).ok(), i >= 2) << i;
   EXPECT_TRUE(authenticate(other->token).ok());
+}
+
+TEST_F(ServiceTest, ALoggedOutDeviceDoesNotComeBackAfterARestart) {
+  ASSERT_TRUE(sign_up("ann").ok());
+  enum class Again { repeated, timer, next_write };
+  for (const Again again : {Again::repeated, Again::timer, Again::next_write}) {
+    const auto issued = log_in("ann");
+    ASSERT_TRUE(issued.ok());
+    revoked.clear();
+    home.timers.clear();
+    accounts.broken = true;
+    EXPECT_EQ(code(log_out(issued->token)), Code::internal);
+    EXPECT_EQ(code(log_out(issued->token)), Code::internal) << "it may be repeated until it succeeds";
+    EXPECT_EQ(code(authenticate(issued->token)), Code::unauthenticated);
+    EXPECT_EQ(revoked.size(), 1u);
+    ASSERT_EQ(home.timers.size(), 1u);
+    accounts.broken = false;
+    if (again == Again::repeated) {
+      EXPECT_TRUE(log_out(issued->token).ok());
+      EXPECT_EQ(code(log_out(issued->token)), Code::unauthenticated);
+    } else if (again == Again::timer) {
+      home.timers[0]();
+      run();
+    } else {
+      ASSERT_TRUE(sign_up("bob").ok());
+    }
+    EXPECT_TRUE(accounts.devices()->empty());
+    restart();
+    EXPECT_EQ(code(authenticate(issued->token)), Code::unauthenticated);
+  }
+}
+
+TEST_F(ServiceTest, AnEvictedDeviceDoesNotComeBackAfterARestart) {
+  limits.devices_max = 1;
+  ASSERT_TRUE(sign_up("ann").ok());
+  const auto old = log_in("ann");
+  accounts.broken = true;
+  const auto issued = log_in("ann");
+  ASSERT_TRUE(old.ok() && issued.ok());
+  EXPECT_EQ(accounts.devices()->size(), 2u);
+  accounts.broken = false;
+  ASSERT_EQ(home.timers.size(), 1u);
+  home.timers[0]();
+  run();
+  restart();
+  EXPECT_EQ(code(authenticate(old->token)), Code::unauthenticated);
+  EXPECT_TRUE(authenticate(issued->token).ok());
+}
+
+TEST_F(ServiceTest, BeyondTheLimitOfRemovalsALogOutIsBusyAndChangesNothing) {
+  limits.device_removals_max = 1;
+  ASSERT_TRUE(sign_up("ann").ok());
+  const auto first = log_in("ann"), second = log_in("ann");
+  accounts.broken = true;
+  EXPECT_EQ(code(log_out(first->token)), Code::internal);
+  EXPECT_EQ(code(log_out(second->token)), Code::busy);
+  EXPECT_EQ(code(log_in("ann")), Code::busy);
+  EXPECT_TRUE(authenticate(second->token).ok());
+  accounts.broken = false;
+  home.timers.at(0)();
+  run();
+  EXPECT_TRUE(log_out(second->token).ok());
+  home.timers.clear();
 }
 
 TEST_F(ServiceTest, TooManyHashesAreAnsweredBusyAndRoomComesBack) {

@@ -187,7 +187,7 @@ void add_account_routes(Router& router, const Api::Parts& parts, std::weak_ptr<b
   router.add("POST", "/v1/accounts", Login::not_needed,
              [p](const CallPtr& call) { create_account(*p, call); });
   router.add("POST", "/v1/tokens", Login::not_needed, [p](const CallPtr& call) { log_in(*p, call); });
-  router.add("DELETE", "/v1/tokens", Login::needed, [p](const CallPtr& call) { log_out(*p, call); });
+  router.add("DELETE", "/v1/tokens", Login::token_only, [p](const CallPtr& call) { log_out(*p, call); });
   router.add("GET", "/v1/me", Login::needed, [p](const CallPtr& call) { show_me(*p, call); });
   router.add("GET", "/v1/users", Login::needed,
              [p, alive](const CallPtr& call) { find_users(*p, alive, call); });

@@ -54,6 +54,7 @@ void Api::on_request(net::HttpRequest request, net::HttpReply reply) {
   auto token = call->token();
   if (token.empty())
     return call->refuse({Code::unauthenticated, "This needs the header Authorization: Bearer TOKEN."});
+  if (found.route->login == Login::token_only) return found.route->handler(call);
   parts_.accounts.authenticate(
       std::move(token), parts_.executor,
       [call, route = found.route, alive = std::weak_ptr(alive_)](wire::Answer<account::Identity> identity) {
@@ -64,8 +65,8 @@ void Api::on_request(net::HttpRequest request, net::HttpReply reply) {
       });
 }
 
-net::HttpResponse Api::refusal(int status) {
-  return problem_response({code_of(status), ""}, status);
+net::HttpResponse Api::refusal(int status, std::string_view detail) {
+  return problem_response({code_of(status), std::string(detail)}, status);
 }
 
 }  // namespace tidings::api

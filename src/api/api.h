@@ -35,7 +35,7 @@ class Api : public net::HttpHandler {
 
   void on_request(net::HttpRequest request, net::HttpReply reply) override;
   void on_websocket(std::unique_ptr<net::WebSocket> socket) override { parts_.on_socket(std::move(socket)); }
-  net::HttpResponse refusal(int status) override;
+  net::HttpResponse refusal(int status, std::string_view detail) override;
 
  private:
   Parts parts_;

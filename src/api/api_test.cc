@@ -24,7 +24,8 @@ struct Answered {
 class ApiTest : public gateway::GatewayTest {
  protected:
   std::shared_ptr<Answered> ask(std::string method, std::string target, std::string body = "",
-                                net::HttpHeaders headers = {}, std::string token = "ann-phone") {
+                                net::HttpHeaders headers = {}, std::string token = "ann-phone",
+                                Api* api = nullptr) {
     net::HttpRequest request;
     request.method = std::move(method);
     const size_t mark = target.find('?');
@@ -34,7 +35,7 @@ class ApiTest : public gateway::GatewayTest {
     if (!token.empty()) request.headers.emplace_back("authorization", "bearer " + token);
     request.body = std::move(body);
     auto answered = std::make_shared<Answered>();
-    api_.on_request(std::move(request), [answered](net::HttpResponse response) {
+    (api ? api : &api_)->on_request(std::move(request), [answered](net::HttpResponse response) {
       ++answered->count;
       answered->response = std::move(response);
     });
@@ -84,6 +85,37 @@ TEST_F(ApiTest, ALifeFromSignUpToLogOut) {
   EXPECT_EQ(text(me, "device"), text(in, "device"));
   EXPECT_EQ(ask("DELETE", "/v1/tokens", "", {}, token)->response.status, 204);
   expect_problem(ask("GET", "/v1/me", "", {}, token), 401, "unauthenticated");
+}
+
+TEST_F(ApiTest, ALogOutThatFailedMayBeRepeatedUntilItSucceeds) {
+  struct Accounts : memory::MemoryAccounts {
+    bool broken = true;
+    wire::Answer<bool> remove_device(model::DeviceId device) override {
+      if (broken) return wire::problem(wire::Code::internal);
+      return MemoryAccounts::remove_device(device);
+    }
+  } accounts;
+  ASSERT_TRUE(accounts.add_account({gateway::ann, "ann", "ann", "hash"}).ok());
+  ASSERT_TRUE(accounts
+                  .add_device({gateway::ann_phone,
+                               gateway::ann,
+                               "",
+                               base::sha256(std::string("phone")),
+                               {},
+                               base::wall_from_ms(2'000'000'000'000)})
+                  .ok());
+  account::Service service{{accounts, time_, random_, executor_, executor_, executor_, limits_, {1, 8192}}};
+  ASSERT_TRUE(service.start().ok());
+  Api api{{*gateway_, service, executor_, time_, random_, limits_, [] { return true; }, {}, ""}};
+  const auto log_out = [&](const std::string& token) {
+    return ask("DELETE", "/v1/tokens", "", {}, token, &api);
+  };
+  expect_problem(log_out("phone"), 500, "internal");
+  expect_problem(log_out("phone"), 500, "internal");
+  accounts.broken = false;
+  EXPECT_EQ(log_out("phone")->response.status, 204);
+  expect_problem(log_out("phone"), 401, "unauthenticated");
+  expect_problem(log_out(""), 401, "unauthenticated");
 }
 
 TEST_F(ApiTest, AWrongPasswordAndAnUnknownHandleLookTheSame) {
@@ -271,9 +303,10 @@ TEST_F(ApiTest, EveryAnswerHasARequestIdTheAskersIfItIsOne) {
 
 TEST_F(ApiTest, WhatTheHttpServerRefusesIsAProblemToo) {
   for (const int status : {400, 404, 408, 413, 431, 500, 503}) {
-    const auto response = api_.refusal(status);
+    const auto response = api_.refusal(status, "Do this.");
     EXPECT_EQ(response.status, status);
     EXPECT_NE(response.body.find("\"status\":" + std::to_string(status)), std::string::npos);
+    EXPECT_NE(response.body.find("\"detail\":\"Do this.\""), std::string::npos) << response.body;
   }
 }
 

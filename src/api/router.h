@@ -10,7 +10,8 @@
 
 namespace tidings::api {
 
-enum class Login { needed, not_needed };
+// token_only: there must be a token; the handler finds out whose.
+enum class Login { needed, token_only, not_needed };
 
 class Router {
  public:

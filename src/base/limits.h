@@ -29,9 +29,10 @@ struct Limits {
   nanoseconds heartbeat = std::chrono::seconds(30);             // what clients are told to ping at
   nanoseconds silence_timeout = std::chrono::seconds(70);       // nothing from the client: closed
   size_t outbox_bytes_max = 256 * 1024;                         // unsent bytes of one session: slow_consumer
-  size_t sends_in_flight_max = 32;                              // unanswered requests of one session: busy
-  size_t refused_client_ids_max = 32;  // remembered for `previous`; the oldest is forgotten
-  size_t connections_max = 16'000;     // per process, below its open-files limit: closed at accept
+  size_t read_outbox_bytes_max = 64 * 1024;  // unsent bytes above which a session's next pull or sync waits
+  size_t sends_in_flight_max = 32;           // unanswered requests of one session: busy
+  size_t refused_client_ids_max = 32;        // remembered for `previous`; the oldest is forgotten
+  size_t connections_max = 16'000;           // per process, below its open-files limit: closed at accept
 
   // --- the way of a command
   nanoseconds until_grace = std::chrono::seconds(30);  // `until` = log time + this
@@ -57,7 +58,8 @@ struct Limits {
   // --- accounts
   size_t password_hashes_queued_max = 64;  // log-ins and sign-ups that wait for Argon2id: busy
   nanoseconds token_lifetime = std::chrono::hours(24 * 365);
-  size_t devices_max = 10;  // of one person; the least recently made is logged out by a new log-in
+  size_t device_removals_max = 1024;  // logged out, not yet removed from the table of devices: busy
+  size_t devices_max = 10;            // of one person; the least recently made is logged out by a new log-in
 };
 
 }  // namespace tidings::base

@@ -274,6 +274,55 @@ TEST_F(RequestsTest, PullsAreAnsweredOneAfterAnotherAsPages) {
   EXPECT_EQ(peer->one<wire::ErrorFrame>().code, Code::busy);
 }
 
+TEST_F(RequestsTest, AClientOnASlowLinkGetsPageAfterPageAndIsNotCutOff) {
+  auto peer = welcomed("ann-phone");
+  peer->reads = false;
+  for (wire::Request n = 1; n <= 3; ++n) peer->say(wire::encode(wire::PullFrame{n, talk(), {0}, {}, {}}));
+  const auto asked = [&] { return link().all<ports::Pull>(); };
+  const auto answer_last = [&] {
+    ports::Page page;
+    page.conversation = talk();
+    page.events.push_back(R"({"type":"x","y":")" + std::string(limits_.page_bytes_max, 'y') + "\"}");
+    down(ports::PageOut{asked().back().query, page});
+  };
+  answer_last();
+  executor_.advance(base::seconds(5));
+  EXPECT_EQ(asked().size(), 1u) << "the next is read once the page before it is taken";
+  peer->unsent = limits_.read_outbox_bytes_max + 1;
+  executor_.advance(base::seconds(5));
+  EXPECT_EQ(asked().size(), 1u);
+  peer->unsent = limits_.read_outbox_bytes_max;
+  executor_.advance(base::milliseconds(320));
+  ASSERT_EQ(asked().size(), 2u);
+  answer_last();
+  peer->say(wire::encode(wire::Ping{}));
+  executor_.advance(base::seconds(5));
+  EXPECT_FALSE(peer->closed) << "a page on top of the rest is no fault of the reader";
+  peer->unsent = 0;
+  executor_.advance(base::milliseconds(320));
+  ASSERT_EQ(asked().size(), 3u);
+  peer->got.clear();
+
+  // What nobody asked for is still bounded.
+  const std::string event = R"({"type":"x","y":")" + std::string(limits_.outbox_bytes_max, 'y') + "\"}";
+  down(ports::EventOut{talk(), {ann}, 0, event});
+  executor_.run();
+  ASSERT_TRUE(peer->closed);
+  EXPECT_EQ(peer->closed->second, "slow_consumer");
+}
+
+TEST_F(RequestsTest, AFastLinkGetsTheNextPageInTheNextTurn) {
+  auto peer = welcomed("ann-phone");
+  peer->reads = false;
+  for (wire::Request n = 1; n <= 2; ++n) peer->say(wire::encode(wire::PullFrame{n, talk(), {0}, {}, {}}));
+  ports::Page page;
+  page.events.push_back("{\"y\":\"" + std::string(limits_.page_bytes_max, 'y') + "\"}");
+  down(ports::PageOut{link().all<ports::Pull>().at(0).query, page});
+  peer->unsent = 0;
+  executor_.run();
+  EXPECT_EQ(link().all<ports::Pull>().size(), 2u);
+}
+
 // Ids whose owners differ, in growing order.
 std::vector<model::ConversationId> ids_of(size_t shard, size_t count) {
   std::vector<model::ConversationId> out;

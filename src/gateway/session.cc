@@ -156,9 +156,22 @@ void Session::welcome() {
 
 void Session::send(std::string_view frame) {
   if (stage_ != Stage::open) return;
+  if (transport_->outbox_bytes() <= read_outbox_bytes_max()) answer_bytes_ = 0;
   write(frame);
-  const size_t bound = shared_.parts.limits.outbox_bytes_max;
+  count_unsent();
+}
+
+void Session::answer_read(std::string_view frame) {
+  if (stage_ != Stage::open) return;
+  answer_bytes_ = frame.size();
+  write(frame);
+  count_unsent();
+}
+
+void Session::count_unsent() {
+  const auto& limits = shared_.parts.limits;
   const size_t unsent = transport_->outbox_bytes();
+  const size_t bound = limits.outbox_bytes_max + answer_bytes_;
   if (unsent <= bound || outbox_watched_) {
     if (unsent > outbox_burst_factor * bound) end(wire::Code::slow_consumer);
     return;

@@ -2,6 +2,7 @@
 // session_requests.cc what it asks for. It keeps nothing that a new connection could not do without.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -78,8 +79,19 @@ class Session : public ports::Transport::Handler {
   void refuse_send(const wire::MessageSend& send, const wire::Problem& problem);
   bool is_full() const { return in_flight_ >= shared_.parts.limits.sends_in_flight_max; }
   base::WallTime until(std::optional<base::WallTime> own) const;
-  // Reads run one after another, so that their answers together do not look like a slow reader.
+  // Reads run one after another, each once the peer took the answer before (but for a rest), so that a slow
+  // link is asked for no more than it takes.
   void next_read();
+  // Below a quarter of the bound in any case, so that the rest of an answer leaves room for events.
+  size_t read_outbox_bytes_max() const {
+    const auto& limits = shared_.parts.limits;
+    return std::min(limits.read_outbox_bytes_max, limits.outbox_bytes_max / 4);
+  }
+  // Looks again in the next turn, then after pauses that grow.
+  void read_later();
+  // Its bytes are not counted against the peer.
+  void answer_read(std::string_view frame);
+  void count_unsent();
   void start(const wire::PullFrame& pull);
   void start(wire::SyncFrame& sync);
   void read_done();
@@ -99,6 +111,10 @@ class Session : public ports::Transport::Handler {
   size_t in_flight_ = 0;  // requests unanswered
   std::deque<std::variant<wire::PullFrame, wire::SyncFrame>> reads_;
   bool reading_ = false;
+  bool read_waits_ = false;
+  base::nanoseconds read_pause_{};
+  // Of the last read's answer, while it may be unsent.
+  size_t answer_bytes_ = 0;
   RefusedIds refused_;
   bool outbox_watched_ = false;
 };

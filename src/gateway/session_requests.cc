@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "gateway/session.h"
 
@@ -7,6 +8,9 @@ namespace tidings::gateway {
 namespace {
 
 constexpr uint64_t busy_retry_ms = 500;
+// A link that takes long to become ready for a read is slow, and feels no longer pause.
+constexpr base::nanoseconds read_pause_first = std::chrono::milliseconds(20);
+constexpr base::nanoseconds read_pause_max = std::chrono::milliseconds(320);
 
 std::optional<uint64_t> retry_ms(wire::Code code) {
   return code == wire::Code::busy ? std::optional(busy_retry_ms) : std::nullopt;
@@ -178,11 +182,29 @@ void Session::on_request(wire::SyncFrame& sync) {
 
 void Session::next_read() {
   while (!reading_ && !reads_.empty() && is_open()) {
+    if (transport_->outbox_bytes() > read_outbox_bytes_max()) return read_later();
+    read_pause_ = {};
     auto read = std::move(reads_.front());
     reads_.pop_front();
     reading_ = true;
     std::visit([this](auto& frame) { start(frame); }, read);
   }
+}
+
+void Session::read_later() {
+  if (std::exchange(read_waits_, true)) return;
+  auto look = [alive = std::weak_ptr(shared_.alive), shared = &shared_, number = number_] {
+    Session* session = alive.expired() ? nullptr : shared->session(number);
+    if (!session) return;
+    session->read_waits_ = false;
+    session->next_read();
+  };
+  if (read_pause_ == base::nanoseconds(0)) {
+    read_pause_ = read_pause_first;
+    return shared_.parts.executor.post(std::move(look));
+  }
+  shared_.parts.executor.after(read_pause_, std::move(look));
+  read_pause_ = std::min(2 * read_pause_, read_pause_max);
 }
 
 void Session::read_done() {
@@ -244,7 +266,7 @@ void Session::on_page(const SessionAsker& asker, const wire::Answer<ports::Page>
     frame.more = page->more;
     frame.marks = page->marks;
     frame.mark_count = page->mark_count;
-    send(wire::encode_page(frame, page->events));
+    answer_read(wire::encode_page(frame, page->events));
   }
   next_read();
 }
@@ -270,7 +292,7 @@ void Session::on_sync(const SessionAsker& asker, const wire::Answer<ports::SyncR
     answer.activity = rows->activity;
     answer.more = rows->next.has_value();
     answer.next = rows->next;
-    send(wire::encode(answer));
+    answer_read(wire::encode(answer));
   }
   next_read();
 }

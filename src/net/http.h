@@ -48,11 +48,11 @@ class HttpHandler {
   virtual ~HttpHandler() = default;
   virtual void on_request(HttpRequest request, HttpReply reply) = 0;
   // The answer to an upgrade: the path and subprotocols to accept. An upgrade elsewhere gets 404, one without
-  // a common subprotocol 400.
+  // a common subprotocol 400. An upgrade to something else than a WebSocket is ignored: an ordinary request.
   virtual void on_websocket(std::unique_ptr<WebSocket> socket) = 0;
   // What the server answers by itself (bad request, header or body too large, time-out), as problem+json or
-  // plain text.
-  virtual HttpResponse refusal(int status) = 0;
+  // plain text. `detail` says what to do about it, in a sentence; empty if the status says it all.
+  virtual HttpResponse refusal(int status, std::string_view detail) = 0;
 };
 
 struct HttpServerOptions {

@@ -11,6 +11,14 @@ namespace tidings::net {
 namespace {
 constexpr base::nanoseconds drain_timeout = std::chrono::seconds(1);
 constexpr size_t outbox_bytes_enough = 64 * 1024;
+
+bool names(const HttpRequest& request, std::string_view header, std::string_view token) {
+  for (const auto& [name, value] : request.headers) {
+    const HttpHeaders one = {{name, value}};
+    if (find_header(one, header) && names_token(value, token)) return true;
+  }
+  return false;
+}
 }  // namespace
 
 // What an HttpReply holds. Dropped without an answer it closes the connection.
@@ -101,7 +109,7 @@ bool HttpConnection::take_requests() {
     } else if (progress == HttpRequestParser::Progress::complete) {
       keep_alive_ = parser_->keep_alive();
       HttpRequest request = parser_->take();
-      const bool upgrading = find_header(request.headers, "upgrade") != nullptr;
+      const bool upgrading = wants_websocket(request);
       if (upgrading) input_.erase(0, std::exchange(used, 0));
       if (!(upgrading ? upgrade(request) : handle(std::move(request)))) return false;
     } else {
@@ -132,27 +140,33 @@ bool HttpConnection::handle(HttpRequest request) {
   return true;
 }
 
-int HttpConnection::check_upgrade(const HttpRequest& request) const {
-  const auto names = [&](std::string_view header, std::string_view token) {
-    for (const auto& [name, value] : request.headers) {
-      const HttpHeaders one = {{name, value}};
-      if (find_header(one, header) && names_token(value, token)) return true;
-    }
-    return false;
-  };
-  if (!names("upgrade", "websocket") || !names("connection", "upgrade")) return 400;
-  if (request.path != service_.websocket_path) return 404;
-  if (request.method != "GET" || !request.body.empty()) return 400;
+// An upgrade to anything else is an offer, which a server may ignore (RFC 9110, 7.8); but who asks at the
+// WebSocket's path gets no other answer there.
+bool HttpConnection::wants_websocket(const HttpRequest& request) const {
+  return find_header(request.headers, "upgrade") &&
+         (names(request, "upgrade", "websocket") || request.path == service_.websocket_path);
+}
+
+std::optional<HttpConnection::Refusal> HttpConnection::check_upgrade(const HttpRequest& request) const {
+  if (!names(request, "upgrade", "websocket") || !names(request, "connection", "upgrade"))
+    return Refusal{400, "A WebSocket needs the headers Upgrade: websocket and Connection: Upgrade."};
+  if (request.path != service_.websocket_path)
+    return Refusal{404, "The WebSocket is at " + service_.websocket_path + "."};
+  if (request.method != "GET" || !request.body.empty())
+    return Refusal{400, "A WebSocket begins with a GET without a body."};
   const std::string* key = find_header(request.headers, "sec-websocket-key");
-  if (!key || !valid_key(*key)) return 400;
-  if (!names("sec-websocket-version", "13")) return 426;
-  if (!names("sec-websocket-protocol", service_.kind->subprotocol)) return 400;
-  return 0;
+  if (!key || !valid_key(*key))
+    return Refusal{400, "The WebSocket needs a Sec-WebSocket-Key of 16 bytes in base64."};
+  if (!names(request, "sec-websocket-version", "13"))
+    return Refusal{426, "The WebSocket needs Sec-WebSocket-Version: 13."};
+  if (!names(request, "sec-websocket-protocol", service_.kind->subprotocol))
+    return Refusal{400, "The WebSocket needs the subprotocol " + service_.kind->subprotocol + "."};
+  return std::nullopt;
 }
 
 bool HttpConnection::upgrade(const HttpRequest& request) {
-  if (const int status = check_upgrade(request)) {
-    refuse(status);
+  if (const auto refusal = check_upgrade(request)) {
+    refuse(refusal->status, refusal->detail);
     return true;
   }
   Reactor& reactor = service_.reactor;
@@ -188,8 +202,8 @@ void HttpConnection::answer(const HttpResponse& response) {
   service_.reactor.poller().at_turn_end(*this);
 }
 
-void HttpConnection::refuse(int status) {
-  HttpResponse response = service_.handler.refusal(status);
+void HttpConnection::refuse(int status, std::string_view detail) {
+  HttpResponse response = service_.handler.refusal(status, detail);
   response.status = status;
   if (status == 426) response.headers.emplace_back("sec-websocket-version", "13");
   append_response(outbox_.buffer(service_.reactor.buffers()), response, false, true);

@@ -43,6 +43,10 @@ class HttpConnection final : public Pollable {
                // reset
     done,      // closed or handed over; destroyed when the turn ends
   };
+  struct Refusal {
+    int status;
+    std::string detail;
+  };
   struct Token {
     HttpConnection* connection;
   };
@@ -55,10 +59,11 @@ class HttpConnection final : public Pollable {
   bool take_requests();
   bool handle(HttpRequest request);
   bool upgrade(const HttpRequest& request);
-  // The status with which an upgrade is refused, or 0.
-  int check_upgrade(const HttpRequest& request) const;
+  bool wants_websocket(const HttpRequest& request) const;
+  // Why an upgrade is refused, if it is.
+  std::optional<Refusal> check_upgrade(const HttpRequest& request) const;
   void answer(const HttpResponse& response);
-  void refuse(int status);
+  void refuse(int status, std::string_view detail = "");
   void on_time_out();
   void set_timer(base::nanoseconds delay);
   void listen_for(uint32_t events);

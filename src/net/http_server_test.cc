@@ -145,9 +145,32 @@ TEST(HttpServer, upgrades_are_refused_with_their_own_codes) {
   EXPECT_EQ(refused(TestServer::handshake("/v1/ws", "other")), "400");
   EXPECT_EQ(refused(without("Version: 13", "Version: 8")), "426");
   EXPECT_EQ(refused(without("dGhlIHNhbXBsZSBub25jZQ==", "short")), "400");
-  EXPECT_EQ(refused(without("Upgrade: WebSocket", "Upgrade: h2c")), "400");
+  EXPECT_EQ(refused(without("Upgrade: WebSocket", "Upgrade: h2c")), "400") << "at the WebSocket's path";
   EXPECT_EQ(refused(without("GET", "PUT")), "400");
   EXPECT_TRUE(server.ears.empty());
+}
+
+TEST(HttpServer, a_client_that_offers_http2_gets_its_answer) {
+  TestServer server;
+  RawPeer peer(server.port);
+  const std::string offer =
+      "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n";
+  for (int i = 0; i < 2; ++i) {
+    peer.send(get("/a", offer));
+    EXPECT_EQ(peer.read_until("GET /a "),
+              "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 7\r\n\r\nGET /a ");
+    peer.send("POST /b HTTP/1.1\r\nHost: h\r\n" + offer + "Content-Length: 2\r\n\r\nhi");
+    EXPECT_TRUE(peer.read_until("POST /b hi").starts_with("HTTP/1.1 200 "));
+  }
+}
+
+TEST(HttpServer, a_missing_subprotocol_is_named_in_the_refusal) {
+  TestServer server;
+  RawPeer peer(server.port);
+  peer.send(TestServer::handshake("/v1/ws", "other"));
+  const std::string answer = peer.read_to_end();
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 ")) << answer;
+  EXPECT_NE(answer.find("The WebSocket needs the subprotocol test.v1."), answer.npos) << answer;
 }
 
 TEST(HttpServer, connections_beyond_the_limit_are_closed_and_the_others_feel_nothing) {

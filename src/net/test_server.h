@@ -78,7 +78,9 @@ struct TestServer final : HttpHandler {
   void on_websocket(std::unique_ptr<WebSocket> socket) override {
     ears.push_back(std::make_unique<Ear>(std::move(socket), echo));
   }
-  HttpResponse refusal(int status) override { return {status, {}, "refused"}; }
+  HttpResponse refusal(int status, std::string_view detail) override {
+    return {status, {}, std::string(detail) + "refused"};
+  }
 
   Ear& ear(size_t i) {
     EXPECT_TRUE(wait_until(reactor, [&] { return ears.size() > i; }));

@@ -45,7 +45,7 @@ class WebSocketFixture : private net::HttpHandler {
   void on_websocket(std::unique_ptr<net::WebSocket> socket) override {
     pair_.b = embedded::websocket_transport(std::move(socket));
   }
-  net::HttpResponse refusal(int status) override { return {status, {}, ""}; }
+  net::HttpResponse refusal(int status, std::string_view) override { return {status, {}, ""}; }
 
   net::Reactor reactor_{"contract"};
   std::unique_ptr<net::HttpServer> server_;
