@@ -286,6 +286,21 @@ TEST_F(CoreTest, AClientIdFromTheFutureIsMintedAnew) {
   EXPECT_THAT(seen(), ElementsAre("from the future", "now"));
 }
 
+TEST_F(CoreTest, AClientIdIsNotMintedAnewBeforeTheOutboxHasTheNewOne) {
+  time.wall_error = std::chrono::hours(48);
+  const auto old_id = send("from the future");
+  client.outbox.fails = true;
+  go_online();
+  time.run_for(seconds(5));
+  EXPECT_THAT(diary().renamed, IsEmpty());
+  EXPECT_TRUE(client.outbox.messages.contains(old_id));
+  client.outbox.fails = false;
+  time.run_for(seconds(30));
+  EXPECT_EQ(diary().renamed.size(), 1u);
+  EXPECT_THAT(seen(), ElementsAre("from the future"));
+  EXPECT_THAT(client.outbox.messages, IsEmpty());
+}
+
 TEST_F(CoreTest, LiveEventsWaitUntilTheSyncIsOver) {
   server.say(chat, bob, "one");
   server.instead = [&](const wire::ClientFrame& f) {

@@ -84,6 +84,27 @@ TEST_F(OutboxFileTest, ATornLastLineIsCutAtEveryByte) {
   }
 }
 
+TEST_F(OutboxFileTest, ACrashWhileRenamingLeavesTheMessageUnderOneOfItsIds) {
+  const auto a = message(1, "before it"), b = message(2, "renamed"), c = message(3, "behind it");
+  auto renamed = message(4, "renamed");
+  renamed.order = b.order;
+  std::string before;
+  {
+    auto outbox = open();
+    for (const auto& m : {a, b, c}) ASSERT_TRUE(outbox->put(m).ok());
+    before = content();
+    ASSERT_TRUE(outbox->replace(b.client_id, renamed).ok());
+    EXPECT_EQ(outbox->load().value(), (std::vector{a, renamed, c}));
+  }
+  const std::string whole = content();
+  for (size_t size = before.size(); size < whole.size(); ++size) {
+    std::ofstream(path, std::ios::trunc) << whole.substr(0, size);
+    EXPECT_EQ(open()->load().value(), (std::vector{a, b, c})) << size;
+  }
+  std::ofstream(path, std::ios::trunc) << whole;
+  EXPECT_EQ(open()->load().value(), (std::vector{a, renamed, c}));
+}
+
 TEST_F(OutboxFileTest, AChangedByteSpoilsOnlyItsLine) {
   {
     auto outbox = open();

@@ -84,6 +84,12 @@ class OutboxMemory final : public OutboxStore {
     messages[message.client_id] = message;
     return {};
   }
+  base::Status replace(const model::ClientId& old, const OutboxMessage& message) override {
+    if (fails) return base::failure("The disk is full.");
+    messages.erase(old);
+    messages[message.client_id] = message;
+    return {};
+  }
   base::Status remove(const model::ClientId& client_id) override {
     messages.erase(client_id);
     return {};

@@ -30,6 +30,10 @@ base::Status MemoryOutbox::put(const client::OutboxMessage& message) {
   messages_[message.order] = message;
   return {};
 }
+base::Status MemoryOutbox::replace(const model::ClientId& old, const client::OutboxMessage& message) {
+  (void)remove(old);
+  return put(message);
+}
 base::Status MemoryOutbox::remove(const model::ClientId& client_id) {
   const auto found = std::find_if(messages_.begin(), messages_.end(),
                                   [&](const auto& entry) { return entry.second.client_id == client_id; });

@@ -21,6 +21,7 @@ class MemoryOutbox : public client::OutboxStore {
  public:
   base::Result<std::vector<client::OutboxMessage>> load() override;
   base::Status put(const client::OutboxMessage& message) override;
+  base::Status replace(const model::ClientId& old, const client::OutboxMessage& message) override;
   base::Status remove(const model::ClientId& client_id) override;
   std::function<void(const client::OutboxMessage&)> on_put;
 

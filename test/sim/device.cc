@@ -101,9 +101,22 @@ base::Status Device::put(const client::OutboxMessage& message) {
   } else {
     outbox_.erase(same);
   }
+  insert(message);
+  process_->step();
+  return {};
+}
+
+void Device::insert(const client::OutboxMessage& message) {
   const auto place = std::upper_bound(outbox_.begin(), outbox_.end(), message,
                                       [](const auto& a, const auto& b) { return a.order < b.order; });
   outbox_.insert(place, message);
+}
+
+base::Status Device::replace(const model::ClientId& old, const client::OutboxMessage& message) {
+  process_->step();
+  parts_.history.invoke(now_ns(), number_, message.conversation, message.client_id, message.message);
+  std::erase_if(outbox_, [&](const auto& one) { return one.client_id == old; });
+  insert(message);
   process_->step();
   return {};
 }
