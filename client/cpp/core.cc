@@ -69,9 +69,10 @@ struct Core::State final : Line::Host, Timelines::Sink {
     line.act(now);
     for (const Outbox::Ended& ended : outbox.ended(now)) {
       if (ended.renamed) {
-        notices.push_back([this, ended] { parts.listener.on_renamed(ended.client_id, *ended.renamed); });
+        notices.push_back(
+            [this, ended] { parts.listener.on_renamed(ended.message.client_id, *ended.renamed); });
       } else {
-        notices.push_back([this, ended] { parts.listener.on_failed(ended.client_id, ended.why); });
+        notices.push_back([this, ended] { parts.listener.on_failed(ended.message, ended.why); });
       }
     }
     for (const auto& frame : timelines.due(now)) {

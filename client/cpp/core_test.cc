@@ -228,6 +228,20 @@ TEST_F(CoreTest, FailsAtOnceIfEveryAttemptWasAnswered) {
   EXPECT_THAT(client.outbox.messages, IsEmpty());
 }
 
+TEST_F(CoreTest, AMessageOfAnEarlierRunThatIsRefusedComesBackWithItsText) {
+  const auto id = send("of the earlier run");
+  client.restart(server);
+  server.instead = [&](const wire::ClientFrame& f) {
+    const auto* sent = std::get_if<wire::MessageSend>(&f);
+    if (!sent) return false;
+    server.push(wire::encode(wire::ErrorFrame{.request = sent->request, .code = wire::Code::forbidden}));
+    return true;
+  };
+  go_online();
+  EXPECT_THAT(diary().failed, ElementsAre(std::make_pair(id, wire::Code::forbidden)));
+  EXPECT_THAT(diary().failed_texts, ElementsAre("of the earlier run"));
+}
+
 TEST_F(CoreTest, FailsOnly35sAfterAnAttemptThatWasNeverAnswered) {
   go_online();
   int seen_sends = 0;
@@ -571,7 +585,7 @@ TEST_F(CoreTest, AListenerMaySendFromInsideItsCallbacks) {
       }
     }
     void on_sent(const Sent&) override {}
-    void on_failed(const model::ClientId&, const wire::Problem&) override {}
+    void on_failed(const OutboxMessage&, const wire::Problem&) override {}
     void on_reset(const model::ConversationId&) override {}
     Core* core = nullptr;
   } echo;

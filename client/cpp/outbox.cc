@@ -193,7 +193,7 @@ std::vector<Outbox::Ended> Outbox::ended(MonotonicTime now) {
       continue;
     }
     changed_ = true;
-    Ended end{client_id, *entry->refusal, std::nullopt};
+    Ended end{entry->message, *entry->refusal, std::nullopt};
     if (entry->refusal->code == wire::Code::client_id_ahead) {
       OutboxMessage renamed = entry->message;
       renamed.client_id = ids_.mint();

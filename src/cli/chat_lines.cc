@@ -74,7 +74,7 @@ class Lines final : public ChatView {
     if (waiting_ > 0) --waiting_;
     const std::string reason =
         why.detail.empty() ? std::string(wire::row(why.code).sentence) : printable(why.detail);
-    say(red("  ✗ not sent: ") + shortened(printable(text), preview_characters) + red(" – " + reason));
+    say(red("  ✗ not sent: ") + printable(text, continuation) + red(" – " + reason));
   }
   void renamed(const model::ClientId&, const model::ClientId&) override {}
 

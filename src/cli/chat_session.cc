@@ -220,12 +220,10 @@ void ChatSession::on_sent(const client::Sent& sent) {
   alarm_.by(client_.clock().monotonic());  // its event comes before one may leave
 }
 
-void ChatSession::on_failed(const model::ClientId& client_id, const wire::Problem& why) {
-  const auto pending = pending_.find(client_id);
-  const std::string text = pending == pending_.end() ? "" : pending->second.text;
-  if (pending != pending_.end()) pending_.erase(pending);
-  typed_.erase(client_id);
-  parts_.view.failed(client_id, text, why);
+void ChatSession::on_failed(const client::OutboxMessage& message, const wire::Problem& why) {
+  pending_.erase(message.client_id);
+  typed_.erase(message.client_id);
+  parts_.view.failed(message.client_id, message.message.text, why);
   alarm_.by(client_.clock().monotonic());
 }
 

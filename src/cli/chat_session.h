@@ -54,7 +54,7 @@ class ChatSession final : client::Listener {
                      base::nanoseconds retry_in) override;
   void on_event(const model::Event& event) override;
   void on_sent(const client::Sent& sent) override;
-  void on_failed(const model::ClientId& client_id, const wire::Problem& why) override;
+  void on_failed(const client::OutboxMessage& message, const wire::Problem& why) override;
   void on_reset(const model::ConversationId& conversation) override;
   void on_renamed(const model::ClientId& from, const model::ClientId& to) override;
 

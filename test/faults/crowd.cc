@@ -91,8 +91,8 @@ void CrowdDevice::on_sent(const client::Sent& sent) {
   last_tick_ns_ = now_ns();
   history_.ok(last_tick_ns_, number_, sent.conversation, sent.client_id, sent.seq, sent.id);
 }
-void CrowdDevice::on_failed(const model::ClientId& client_id, const wire::Problem&) {
-  history_.fail(now_ns(), number_, client_id);
+void CrowdDevice::on_failed(const client::OutboxMessage& message, const wire::Problem&) {
+  history_.fail(now_ns(), number_, message.client_id);
 }
 void CrowdDevice::on_reset(const model::ConversationId& conversation) {
   history_.reset(now_ns(), number_, conversation);

@@ -137,8 +137,8 @@ void Device::on_event(const model::Event& event) {
 void Device::on_sent(const client::Sent& sent) {
   parts_.history.ok(now_ns(), number_, sent.conversation, sent.client_id, sent.seq, sent.id);
 }
-void Device::on_failed(const model::ClientId& client_id, const wire::Problem&) {
-  parts_.history.fail(now_ns(), number_, client_id);
+void Device::on_failed(const client::OutboxMessage& message, const wire::Problem&) {
+  parts_.history.fail(now_ns(), number_, message.client_id);
 }
 // The server found the time in the old id too far ahead and will never take it.
 void Device::on_renamed(const model::ClientId& before, const model::ClientId&) {

@@ -68,7 +68,7 @@ class Device : client::OutboxStore, client::Listener {
   void on_event(const model::Event& event) override;
   void on_sent(const client::Sent& sent) override;
   void on_renamed(const model::ClientId& before, const model::ClientId& now) override;
-  void on_failed(const model::ClientId& client_id, const wire::Problem& why) override;
+  void on_failed(const client::OutboxMessage& message, const wire::Problem& why) override;
   void on_reset(const model::ConversationId& conversation) override;
 
   Parts parts_;
