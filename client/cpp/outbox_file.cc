@@ -185,10 +185,17 @@ base::Status OutboxFile::append(const std::string& line, bool sync) {
   if (broken_) {
     if (auto rewritten = rewrite(); !rewritten) return rewritten;
   }
-  base::Status status = write_all(file_, line, path_);
+  const off_t end = ::lseek(file_, 0, SEEK_END);
+  base::Status status;
+  if (end < 0) status = base::fail(system_failure("seek", path_));
+  if (status) status = write_all(file_, line, path_);
   if (status && sync && ::fdatasync(file_) != 0) status = base::fail(system_failure("sync", path_));
   if (!status) {
     broken_ = true;
+    // The caller hears that nothing was kept: the line must not be there at the next start. Cutting it off
+    // needs no room, which a rewrite does; but after a failed sync only a new file is sure.
+    if (end >= 0) (void)!::ftruncate(file_, end);
+    (void)rewrite();
     return status;
   }
   ++lines_;

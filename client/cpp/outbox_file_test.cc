@@ -8,7 +8,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+namespace {
+bool disk_fails = false;
+}
+
+// Stands in for the C library's.
+extern "C" int fdatasync(int file) {
+  if (disk_fails) {
+    errno = EIO;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_fdatasync, file));
+}
 
 namespace tidings::client {
 namespace {
@@ -103,6 +117,27 @@ TEST_F(OutboxFileTest, ACrashWhileRenamingLeavesTheMessageUnderOneOfItsIds) {
   }
   std::ofstream(path, std::ios::trunc) << whole;
   EXPECT_EQ(open()->load().value(), (std::vector{a, renamed, c}));
+}
+
+TEST_F(OutboxFileTest, APutThatFailsAtTheSyncIsNotThereAtTheNextStart) {
+  const auto kept = message(1, "kept"), refused = message(2, "refused");
+  for (const bool disk_is_full : {false, true}) {
+    fs::remove_all(path);
+    auto outbox = open();
+    ASSERT_TRUE(outbox->put(kept).ok());
+    // A directory in its place makes every rewrite fail.
+    if (disk_is_full) fs::create_directory(path.string() + ".new");
+    disk_fails = true;
+    EXPECT_FALSE(outbox->put(refused).ok());
+    disk_fails = false;
+    EXPECT_EQ(content().find("refused"), std::string::npos) << disk_is_full;
+    fs::remove(path.string() + ".new");
+    outbox.reset();
+    outbox = open();
+    EXPECT_EQ(outbox->load().value(), std::vector{kept});
+    EXPECT_TRUE(outbox->put(refused).ok());
+    EXPECT_EQ(outbox->load().value(), (std::vector{kept, refused}));
+  }
 }
 
 TEST_F(OutboxFileTest, AChangedByteSpoilsOnlyItsLine) {
