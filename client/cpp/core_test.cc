@@ -530,7 +530,9 @@ TEST_F(CoreTest, APongBehindALargePageDoesNotCutASlowLink) {
     held.push_back(text);
     return false;
   };
-  server.lets_out = [&](const std::string& text) { return text.find("\"page\"") == std::string::npos || hold(text); };
+  server.lets_out = [&](const std::string& text) {
+    return text.find("\"page\"") == std::string::npos || hold(text);
+  };
   ASSERT_TRUE(core().connect().ok());
   while (server.got_of<wire::Ping>().empty()) time.run_for(milliseconds(100));
   server.lets_out = hold;

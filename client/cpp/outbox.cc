@@ -50,7 +50,8 @@ void Outbox::put_back(const model::ConversationId& conversation, std::vector<Out
   std::erase_if(lost, [this](const OutboxMessage& message) { return index_.contains(message.client_id); });
   if (lost.empty()) return;
   auto& queue = queues_[conversation];
-  // They go in front without touching what waits there: a crash between two puts must leave every message in its place.
+  // They go in front without touching what waits there: a crash between two puts must leave every message in
+  // its place.
   uint64_t order = queue.empty() ? last_order_ + 1 : queue.front().message.order - lost.size();
   auto place = queue.begin();
   for (OutboxMessage& message : lost) {

@@ -119,7 +119,7 @@ class Timelines {
   bool syncing_ = true;
   VectorSync sync_;
   int sync_refused_ = 0;
-  wire::Request sync_request_ = 0;                            // 0: to be sent at sync_at_
+  wire::Request sync_request_ = 0;  // 0: to be sent at sync_at_
   base::MonotonicTime sync_asked_{};
   base::MonotonicTime sync_at_ = base::MonotonicTime::min();  // to send, or to send again
 
