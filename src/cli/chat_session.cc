@@ -169,9 +169,9 @@ bool ChatSession::open_known() {
   opening_.reset();
   open_known_at_.reset();
   told_waiting_ = false;
-  opened_known_ = true;
+  opened_known_ = !was_online_;
   open_conversation(conversation);
-  parts_.view.note("The server does not answer; what you write is kept and sent later.");
+  if (!running_out_) parts_.view.note("The server does not answer; what you write is kept and sent later.");
   // A restored server may have forgotten it: made again before anything is sent to it.
   client_.core().open_direct(*other, [](const auto&) {});
   return true;
@@ -362,6 +362,8 @@ void ChatSession::run_out() {
     opening_.reset();
     open_.reset();
   };
+  // What is shown meanwhile must not end the session before the last text is kept.
+  if (std::exchange(running_out_, true)) return;
   if (opening_) open_now(std::string(*opening_));
   size_t given_back = 0;
   for (const ChatCommand& command : std::exchange(commands_, {})) {
@@ -375,6 +377,7 @@ void ChatSession::run_out() {
     }
   }
   if (given_back > 1) parts_.view.error(std::to_string(given_back) + " messages were not sent and not kept.");
+  running_out_ = false;
 }
 
 void ChatSession::tell_left() {
@@ -385,7 +388,8 @@ void ChatSession::tell_left() {
 }
 
 void ChatSession::try_to_leave() {
-  if (!ending_ || left_ || opening_ || !commands_.empty() || client_.core().outbox_size() > 0) return;
+  if (!ending_ || left_ || running_out_ || opening_ || !commands_.empty() || client_.core().outbox_size() > 0)
+    return;
   // Who asked for nothing still hears what there is.
   if (parts_.patient && (!was_online_ || !waiting_.empty())) return;
   leave(status_ok);

@@ -97,6 +97,7 @@ class ChatSession final : client::Listener {
   std::optional<base::MonotonicTime> look_up_again_at_;
   std::optional<base::MonotonicTime> open_known_at_;
   bool told_waiting_ = false;
+  bool running_out_ = false;
   bool gave_back_ = false;     // a text that was typed is neither sent nor kept
   bool opened_known_ = false;  // the open one was opened before it was fetched
   bool failed_ = false;        // something that was asked for was not done
