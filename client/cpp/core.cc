@@ -18,6 +18,11 @@ namespace {
 
 // Unless the welcome says otherwise.
 constexpr size_t sends_in_flight_default = 32;
+// More would only queue in the server, which lets little wait for a slow link.
+constexpr size_t pulls_in_flight_max = 2;
+constexpr base::nanoseconds patience_usual = std::chrono::seconds(10);
+// A page has up to 256 KiB: enough for 7 KB/s.
+constexpr base::nanoseconds patience_for_pages = std::chrono::seconds(40);
 constexpr size_t outbox_messages_max = 100'000;
 constexpr size_t sync_row_bytes = 96;
 constexpr size_t sync_rows_max = 500;
@@ -69,9 +74,10 @@ struct Core::State final : Line::Host, Timelines::Sink {
     line.act(now);
     for (const Outbox::Ended& ended : outbox.ended(now)) {
       if (ended.renamed) {
-        notices.push_back([this, ended] { parts.listener.on_renamed(ended.client_id, *ended.renamed); });
+        notices.push_back(
+            [this, ended] { parts.listener.on_renamed(ended.message.client_id, *ended.renamed); });
       } else {
-        notices.push_back([this, ended] { parts.listener.on_failed(ended.client_id, ended.why); });
+        notices.push_back([this, ended] { parts.listener.on_failed(ended.message, ended.why); });
       }
     }
     for (const auto& frame : timelines.due(now)) {
@@ -109,7 +115,7 @@ struct Core::State final : Line::Host, Timelines::Sink {
     const uint64_t requests =
         welcome.sends_in_flight_max ? welcome.sends_in_flight_max : sends_in_flight_default;
     const auto in_flight = static_cast<size_t>(std::min<uint64_t>(requests, 1024));
-    const size_t pulls = std::max<size_t>(1, in_flight / 4);
+    const size_t pulls = std::clamp<size_t>(in_flight / 4, 1, pulls_in_flight_max);
     const size_t frame_bytes = static_cast<size_t>(
         welcome.frame_bytes_max ? std::min<uint64_t>(welcome.frame_bytes_max, limits.frame_bytes_max)
                                 : limits.frame_bytes_max);
@@ -122,6 +128,7 @@ struct Core::State final : Line::Host, Timelines::Sink {
   bool on_frame(const wire::ServerFrame& frame) override {
     const base::MonotonicTime now = parts.clock.monotonic();
     outbox.look_again();
+    timelines.heard(now);
     if (const auto* event = std::get_if<wire::EventFrame>(&frame)) {
       tick(event->event);
       return timelines.add(event->event, now);
@@ -133,7 +140,14 @@ struct Core::State final : Line::Host, Timelines::Sink {
     return true;
   }
 
-  void on_server_time(base::WallTime now) override { ids.told(now); }
+  base::nanoseconds patience() const override {
+    return timelines.asks_for_pages() ? patience_for_pages : patience_usual;
+  }
+
+  void on_server_time(base::WallTime now) override {
+    timelines.heard(parts.clock.monotonic());
+    ids.told(now);
+  }
 
   void on_down() override {
     timelines.disconnected();

@@ -46,8 +46,9 @@ class Listener {
   virtual void on_event(const model::Event& event) = 0;
   // A message of the outbox was ticked (on_event follows or went before).
   virtual void on_sent(const Sent& sent) = 0;
-  // A message of the outbox was finally refused and left it.
-  virtual void on_failed(const model::ClientId& client_id, const wire::Problem& why) = 0;
+  // A message of the outbox, maybe of an earlier run, was finally refused and left it: nobody else has its
+  // text any more.
+  virtual void on_failed(const OutboxMessage& message, const wire::Problem& why) = 0;
   // The server's history of this conversation is another one (a restore): forget what was shown; events come
   // anew from seq 1, and own messages that it lacks are sent again, so that on_sent comes for them once more.
   virtual void on_reset(const model::ConversationId& conversation) = 0;

@@ -228,6 +228,20 @@ TEST_F(CoreTest, FailsAtOnceIfEveryAttemptWasAnswered) {
   EXPECT_THAT(client.outbox.messages, IsEmpty());
 }
 
+TEST_F(CoreTest, AMessageOfAnEarlierRunThatIsRefusedComesBackWithItsText) {
+  const auto id = send("of the earlier run");
+  client.restart(server);
+  server.instead = [&](const wire::ClientFrame& f) {
+    const auto* sent = std::get_if<wire::MessageSend>(&f);
+    if (!sent) return false;
+    server.push(wire::encode(wire::ErrorFrame{.request = sent->request, .code = wire::Code::forbidden}));
+    return true;
+  };
+  go_online();
+  EXPECT_THAT(diary().failed, ElementsAre(std::make_pair(id, wire::Code::forbidden)));
+  EXPECT_THAT(diary().failed_texts, ElementsAre("of the earlier run"));
+}
+
 TEST_F(CoreTest, FailsOnly35sAfterAnAttemptThatWasNeverAnswered) {
   go_online();
   int seen_sends = 0;
@@ -284,6 +298,21 @@ TEST_F(CoreTest, AClientIdFromTheFutureIsMintedAnew) {
   send("now");
   time.run();
   EXPECT_THAT(seen(), ElementsAre("from the future", "now"));
+}
+
+TEST_F(CoreTest, AClientIdIsNotMintedAnewBeforeTheOutboxHasTheNewOne) {
+  time.wall_error = std::chrono::hours(48);
+  const auto old_id = send("from the future");
+  client.outbox.fails = true;
+  go_online();
+  time.run_for(seconds(5));
+  EXPECT_THAT(diary().renamed, IsEmpty());
+  EXPECT_TRUE(client.outbox.messages.contains(old_id));
+  client.outbox.fails = false;
+  time.run_for(seconds(30));
+  EXPECT_EQ(diary().renamed.size(), 1u);
+  EXPECT_THAT(seen(), ElementsAre("from the future"));
+  EXPECT_THAT(client.outbox.messages, IsEmpty());
 }
 
 TEST_F(CoreTest, LiveEventsWaitUntilTheSyncIsOver) {
@@ -443,6 +472,92 @@ TEST_F(CoreTest, ASilentServerIsLeft) {
   EXPECT_EQ(server.session_count(), 1u);
 }
 
+// --- a slow link: a page takes long, and everything else waits behind it
+
+TEST_F(CoreTest, ASlowLinkIsAskedForTwoPagesAtMost) {
+  for (uint64_t n = 30; n < 36; ++n) server.say(server.chat_of(ann, model::UserId{n}), {n}, "hi");
+  std::deque<std::string> held;
+  server.lets_out = [&](const std::string& text) {
+    if (text.find("\"page\"") == std::string::npos) return true;
+    held.push_back(text);
+    return false;
+  };
+  ASSERT_TRUE(core().connect().ok());
+  time.run_for(seconds(1));
+  size_t pages = 0;
+  while (!held.empty()) {
+    EXPECT_LE(held.size(), 2u);
+    const std::string text = std::exchange(held.front(), "");
+    held.pop_front();
+    const auto lets_out = std::exchange(server.lets_out, nullptr);
+    server.push(text);
+    server.lets_out = lets_out;
+    time.run_for(seconds(1));
+    ++pages;
+  }
+  EXPECT_EQ(pages, 7u);
+  EXPECT_EQ(core().connection(), Connection::online);
+}
+
+TEST_F(CoreTest, APageThatComesLateIsTakenAlthoughItWasAskedForAgain) {
+  server.say(chat, bob, "one");
+  std::vector<std::string> held;
+  server.lets_out = [&](const std::string& text) {
+    if (text.find("\"page\"") == std::string::npos) return true;
+    held.push_back(text);
+    return false;
+  };
+  ASSERT_TRUE(core().connect().ok());
+  time.run_for(seconds(65));
+  ASSERT_EQ(held.size(), 2u);
+  server.lets_out = nullptr;
+  server.push(held[0]);
+  time.run();
+  EXPECT_EQ(core().connection(), Connection::online);
+  EXPECT_THAT(seen(), ElementsAre("one"));
+  server.push(held[1]);
+  server.say(chat, bob, "two");
+  time.run_for(seconds(1));
+  EXPECT_THAT(seen(), ElementsAre("one", "two"));
+  EXPECT_EQ(diary().resets, 0);
+  EXPECT_EQ(server.got_of<wire::PullFrame>().size(), 2u);
+}
+
+TEST_F(CoreTest, APongBehindALargePageDoesNotCutASlowLink) {
+  server.say(chat, bob, "one");
+  std::vector<std::string> held;
+  const auto hold = [&](const std::string& text) {
+    held.push_back(text);
+    return false;
+  };
+  server.lets_out = [&](const std::string& text) {
+    return text.find("\"page\"") == std::string::npos || hold(text);
+  };
+  ASSERT_TRUE(core().connect().ok());
+  while (server.got_of<wire::Ping>().empty()) time.run_for(milliseconds(100));
+  server.lets_out = hold;
+  while (server.got_of<wire::Ping>().size() < 2) time.run_for(milliseconds(100));
+  time.run_for(seconds(25));
+  server.lets_out = nullptr;
+  for (const std::string& text : std::exchange(held, {})) server.push(text);
+  time.run();
+  EXPECT_EQ(server.opened, 1);
+  EXPECT_EQ(core().connection(), Connection::online);
+  EXPECT_THAT(seen(), ElementsAre("one"));
+}
+
+TEST_F(CoreTest, AnyFrameShowsThatTheLineLives) {
+  go_online();
+  server.instead = [](const wire::ClientFrame& f) { return std::holds_alternative<wire::Ping>(f); };
+  for (int n = 0; n < 20; ++n) {
+    server.say(chat, bob, "hi");
+    time.run_for(seconds(6));
+  }
+  EXPECT_EQ(server.opened, 1);
+  time.run_for(seconds(45));
+  EXPECT_GE(server.opened, 2);
+}
+
 TEST_F(CoreTest, AHelloWithoutAnAnswerIsTriedAgain) {
   server.instead = [](const wire::ClientFrame&) { return true; };
   ASSERT_TRUE(core().connect().ok());
@@ -556,7 +671,7 @@ TEST_F(CoreTest, AListenerMaySendFromInsideItsCallbacks) {
       }
     }
     void on_sent(const Sent&) override {}
-    void on_failed(const model::ClientId&, const wire::Problem&) override {}
+    void on_failed(const OutboxMessage&, const wire::Problem&) override {}
     void on_reset(const model::ConversationId&) override {}
     Core* core = nullptr;
   } echo;

@@ -18,7 +18,6 @@ constexpr nanoseconds retry_cap = seconds(20);
 constexpr uint64_t retry_hint_ms_max = 300'000;
 constexpr nanoseconds open_timeout = seconds(15);
 constexpr nanoseconds hello_timeout = seconds(10);
-constexpr nanoseconds pong_timeout = seconds(10);
 constexpr nanoseconds heartbeat_min = seconds(1);
 constexpr nanoseconds heartbeat_max = seconds(30);
 constexpr size_t leaving_max = 4;
@@ -103,7 +102,7 @@ void Line::act(MonotonicTime now) {
   }
   if (ping_at_ && *ping_at_ <= now) {
     ping_at_ = now + heartbeat_;
-    if (!give_up_at_) give_up_at_ = now + pong_timeout;
+    if (!give_up_at_) give_up_at_ = now + host_.patience();
     send(wire::encode(wire::Ping{}));
   }
 }
@@ -162,6 +161,8 @@ bool Line::take(const wire::ServerFrame& frame) {
     return true;
   }
   told_.reset();
+  // Whatever comes shows that the line lives; the pong may stand behind it.
+  if (welcomed() && give_up_at_) give_up_at_ = clock_.monotonic() + host_.patience();
   if (std::holds_alternative<wire::UnknownFrame>(frame)) return true;
   if (const auto* hello = std::get_if<wire::Welcome>(&frame)) {
     if (welcomed()) return false;

@@ -39,6 +39,9 @@ class Line {
     // Anything but welcome and pong, after the welcome. False: no honest server sends this; the connection is
     // cut.
     virtual bool on_frame(const wire::ServerFrame& frame) = 0;
+    // How long the server may be silent when it owes an answer. More than usual while a large answer may fill
+    // a slow link: all others wait behind it.
+    virtual base::nanoseconds patience() const = 0;
     virtual void on_server_time(base::WallTime now) = 0;
     // The welcomed connection is no more.
     virtual void on_down() = 0;
@@ -97,7 +100,7 @@ class Line {
   base::nanoseconds heartbeat_{};
   std::optional<base::MonotonicTime> open_at_;  // offline, wanted
   std::optional<base::MonotonicTime>
-      give_up_at_;  // connecting: no transport or no welcome until then; later: no pong
+      give_up_at_;  // connecting: no transport or no welcome until then; later: no frame at all
   std::optional<base::MonotonicTime> ping_at_;
 };
 

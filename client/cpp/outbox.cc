@@ -194,12 +194,16 @@ std::vector<Outbox::Ended> Outbox::ended(MonotonicTime now) {
       continue;
     }
     changed_ = true;
-    Ended end{client_id, *entry->refusal, std::nullopt};
+    Ended end{entry->message, *entry->refusal, std::nullopt};
     if (entry->refusal->code == wire::Code::client_id_ahead) {
       OutboxMessage renamed = entry->message;
       renamed.client_id = ids_.mint();
-      (void)store_.put(renamed);
-      (void)store_.remove(client_id);
+      // Not renamed before the store has it: a crash would bring the message back under both ids.
+      if (!store_.replace(client_id, renamed)) {
+        refused_.push_back(client_id);
+        wakes_.insert(now + retry_cap);
+        continue;
+      }
       index_.erase(client_id);
       index_[renamed.client_id] = renamed.conversation;
       end.renamed = renamed.client_id;

@@ -60,7 +60,7 @@ class Outbox {
 
   // What ended since the last call: given up, or to be known under another client id from now on.
   struct Ended {
-    model::ClientId client_id;
+    OutboxMessage message;  // under the client id that it had
     wire::Problem why;
     std::optional<model::ClientId> renamed;
   };

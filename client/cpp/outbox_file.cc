@@ -19,6 +19,7 @@ constexpr size_t useless_lines_min = 1000;
 
 // A line is: eight hex digits of the crc32c of what follows the blank behind them, then
 //   put CLIENT-ID CONVERSATION ORDER text TEXT   (TEXT with %XX for control characters and %)
+//   replace OLD-CLIENT-ID and the rest of a put
 //   remove CLIENT-ID
 std::string hex(uint32_t n) {
   static constexpr char digits[] = "0123456789abcdef";
@@ -65,9 +66,13 @@ std::optional<std::string> unescape(std::string_view text) {
   return out;
 }
 
+std::string text_of(const OutboxMessage& message) {
+  return model::to_text(message.client_id) + " " + model::to_text(message.conversation) + " " +
+         std::to_string(message.order) + " text " + escape(message.message.text);
+}
+
 std::string put_line(const OutboxMessage& message) {
-  return line_of("put " + model::to_text(message.client_id) + " " + model::to_text(message.conversation) +
-                 " " + std::to_string(message.order) + " text " + escape(message.message.text));
+  return line_of("put " + text_of(message));
 }
 
 std::string_view word(std::string_view& rest) {
@@ -120,6 +125,15 @@ base::Status OutboxFile::put(const OutboxMessage& message) {
   return {};
 }
 
+base::Status OutboxFile::replace(const model::ClientId& old, const OutboxMessage& message) {
+  // One line, so that one checksum covers both halves.
+  const std::string line = line_of("replace " + model::to_text(old) + " " + text_of(message));
+  if (auto appended = append(line, true); !appended) return appended;
+  messages_.erase(old);
+  messages_[message.client_id] = message;
+  return {};
+}
+
 base::Status OutboxFile::remove(const model::ClientId& client_id) {
   if (messages_.erase(client_id) == 0) return {};
   if (lines_ > 2 * messages_.size() + useless_lines_min) return rewrite();
@@ -144,6 +158,14 @@ base::Status OutboxFile::read() {
         messages_[message->client_id] = std::move(*message);
         continue;
       }
+    } else if (verb == "replace") {
+      const auto old = model::parse_uuid(word(body));
+      auto message = parse_put(body);
+      if (old && message) {
+        messages_.erase({*old});
+        messages_[message->client_id] = std::move(*message);
+        continue;
+      }
     } else if (verb == "remove") {
       if (const auto client_id = model::parse_uuid(body)) {
         messages_.erase({*client_id});
@@ -163,10 +185,17 @@ base::Status OutboxFile::append(const std::string& line, bool sync) {
   if (broken_) {
     if (auto rewritten = rewrite(); !rewritten) return rewritten;
   }
-  base::Status status = write_all(file_, line, path_);
+  const off_t end = ::lseek(file_, 0, SEEK_END);
+  base::Status status;
+  if (end < 0) status = base::fail(system_failure("seek", path_));
+  if (status) status = write_all(file_, line, path_);
   if (status && sync && ::fdatasync(file_) != 0) status = base::fail(system_failure("sync", path_));
   if (!status) {
     broken_ = true;
+    // The caller hears that nothing was kept: the line must not be there at the next start. Cutting it off
+    // needs no room, which a rewrite does; but after a failed sync only a new file is sure.
+    if (end >= 0) (void)!::ftruncate(file_, end);
+    (void)rewrite();
     return status;
   }
   ++lines_;

@@ -23,6 +23,7 @@ class OutboxFile final : public OutboxStore {
 
   base::Result<std::vector<OutboxMessage>> load() override;
   base::Status put(const OutboxMessage& message) override;
+  base::Status replace(const model::ClientId& old, const OutboxMessage& message) override;
   base::Status remove(const model::ClientId& client_id) override;
 
  private:

@@ -7,8 +7,22 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+namespace {
+bool disk_fails = false;
+}
+
+// Stands in for the C library's.
+extern "C" int fdatasync(int file) {
+  if (disk_fails) {
+    errno = EIO;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_fdatasync, file));
+}
 
 namespace tidings::client {
 namespace {
@@ -81,6 +95,48 @@ TEST_F(OutboxFileTest, ATornLastLineIsCutAtEveryByte) {
     std::ofstream(path, std::ios::trunc) << whole.substr(0, size);
     EXPECT_EQ(open()->load().value(), std::vector{message(1, "kept")});
     EXPECT_EQ(content(), whole.substr(0, first));
+  }
+}
+
+TEST_F(OutboxFileTest, ACrashWhileRenamingLeavesTheMessageUnderOneOfItsIds) {
+  const auto a = message(1, "before it"), b = message(2, "renamed"), c = message(3, "behind it");
+  auto renamed = message(4, "renamed");
+  renamed.order = b.order;
+  std::string before;
+  {
+    auto outbox = open();
+    for (const auto& m : {a, b, c}) ASSERT_TRUE(outbox->put(m).ok());
+    before = content();
+    ASSERT_TRUE(outbox->replace(b.client_id, renamed).ok());
+    EXPECT_EQ(outbox->load().value(), (std::vector{a, renamed, c}));
+  }
+  const std::string whole = content();
+  for (size_t size = before.size(); size < whole.size(); ++size) {
+    std::ofstream(path, std::ios::trunc) << whole.substr(0, size);
+    EXPECT_EQ(open()->load().value(), (std::vector{a, b, c})) << size;
+  }
+  std::ofstream(path, std::ios::trunc) << whole;
+  EXPECT_EQ(open()->load().value(), (std::vector{a, renamed, c}));
+}
+
+TEST_F(OutboxFileTest, APutThatFailsAtTheSyncIsNotThereAtTheNextStart) {
+  const auto kept = message(1, "kept"), refused = message(2, "refused");
+  for (const bool disk_is_full : {false, true}) {
+    fs::remove_all(path);
+    auto outbox = open();
+    ASSERT_TRUE(outbox->put(kept).ok());
+    // A directory in its place makes every rewrite fail.
+    if (disk_is_full) fs::create_directory(path.string() + ".new");
+    disk_fails = true;
+    EXPECT_FALSE(outbox->put(refused).ok());
+    disk_fails = false;
+    EXPECT_EQ(content().find("refused"), std::string::npos) << disk_is_full;
+    fs::remove(path.string() + ".new");
+    outbox.reset();
+    outbox = open();
+    EXPECT_EQ(outbox->load().value(), std::vector{kept});
+    EXPECT_TRUE(outbox->put(refused).ok());
+    EXPECT_EQ(outbox->load().value(), (std::vector{kept, refused}));
   }
 }
 

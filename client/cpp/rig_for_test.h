@@ -84,6 +84,12 @@ class OutboxMemory final : public OutboxStore {
     messages[message.client_id] = message;
     return {};
   }
+  base::Status replace(const model::ClientId& old, const OutboxMessage& message) override {
+    if (fails) return base::failure("The disk is full.");
+    messages.erase(old);
+    messages[message.client_id] = message;
+    return {};
+  }
   base::Status remove(const model::ClientId& client_id) override {
     messages.erase(client_id);
     return {};
@@ -361,8 +367,9 @@ class Diary final : public Listener {
   }
   void on_event(const model::Event& event) override { events[event.conversation].push_back(event); }
   void on_sent(const Sent& one) override { sent.push_back(one); }
-  void on_failed(const model::ClientId& client_id, const wire::Problem& why) override {
-    failed.emplace_back(client_id, why.code);
+  void on_failed(const OutboxMessage& message, const wire::Problem& why) override {
+    failed.emplace_back(message.client_id, why.code);
+    failed_texts.push_back(message.message.text);
   }
   void on_reset(const model::ConversationId& conversation) override {
     ++resets;
@@ -378,6 +385,7 @@ class Diary final : public Listener {
   std::map<model::ConversationId, std::vector<model::Event>> events;
   std::vector<Sent> sent;
   std::vector<std::pair<model::ClientId, wire::Code>> failed;
+  std::vector<std::string> failed_texts;
   std::vector<std::pair<model::ClientId, model::ClientId>> renamed;
   int resets = 0;
 };

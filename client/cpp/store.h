@@ -25,6 +25,8 @@ class OutboxStore {
   virtual ~OutboxStore() = default;
   virtual base::Result<std::vector<OutboxMessage>> load() = 0;  // sorted by order
   virtual base::Status put(const OutboxMessage& message) = 0;
+  // As remove(old) and put(message), but after a crash either none or both of it was done.
+  virtual base::Status replace(const model::ClientId& old, const OutboxMessage& message) = 0;
   virtual base::Status remove(const model::ClientId& client_id) = 0;
 };
 

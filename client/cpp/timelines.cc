@@ -13,7 +13,10 @@ using std::chrono::seconds;
 namespace {
 
 constexpr base::nanoseconds gap_wait = milliseconds(200);
-constexpr base::nanoseconds answer_timeout = seconds(10);
+// As long as nothing comes at all; what comes shows that the answer is still queued behind it.
+constexpr base::nanoseconds answer_timeout = seconds(30);
+constexpr base::nanoseconds answer_timeout_max = seconds(60);
+constexpr size_t late_max = 16;
 constexpr base::nanoseconds retry_first = milliseconds(200);
 constexpr base::nanoseconds retry_cap = seconds(20);
 constexpr int direct_members = 2;
@@ -54,6 +57,7 @@ void Timelines::disconnected() {
   sync_at_ = MonotonicTime::min();
   queue_.clear();
   in_flight_.clear();
+  late_.clear();
   wakes_.clear();
   for (auto& [id, conversation] : conversations_) conversation.pull = Pull::none;
 }
@@ -68,13 +72,18 @@ bool Timelines::add(const model::Event& event, MonotonicTime now) {
 }
 
 bool Timelines::page(const wire::PageFrame& page, MonotonicTime now) {
-  const auto pull = in_flight_.find(page.request);
-  if (pull == in_flight_.end()) return true;
-  if (pull->second.conversation != page.conversation) return false;
-  const model::Seq after = pull->second.after;
-  in_flight_.erase(pull);
+  const bool late = late_.contains(page.request);
+  const auto pull = answered(page.request);
+  if (!pull) return true;
+  if (pull->conversation != page.conversation) return false;
+  const model::Seq after = pull->after;
   Conversation& conversation = conversations_.at(page.conversation);
-  conversation.pull = Pull::none;
+  // Of a pull that was asked again: good as long as nothing else has brought these events.
+  if (late) {
+    if (conversation.timeline.view().have.seq != after) return true;
+    forget_requests(page.conversation);
+  }
+  if (conversation.pull != Pull::queued) conversation.pull = Pull::none;
   conversation.gone = false;
   const model::Seq had = conversation.timeline.view().have.seq;
   Timeline::Applied applied;
@@ -136,6 +145,28 @@ bool Timelines::end_sync(MonotonicTime now) {
   return true;
 }
 
+void Timelines::heard(MonotonicTime now) {
+  for (auto& [request, pull] : in_flight_) {
+    pull.deadline = std::max(pull.deadline, std::min(now + answer_timeout, pull.asked + answer_timeout_max));
+  }
+  if (sync_request_ != 0) {
+    sync_at_ = std::max(sync_at_, std::min(now + answer_timeout, sync_asked_ + answer_timeout_max));
+  }
+}
+
+std::optional<Timelines::InFlight> Timelines::answered(wire::Request request) {
+  for (auto* requests : {&in_flight_, &late_}) {
+    if (auto pull = requests->extract(request)) return pull.mapped();
+  }
+  return std::nullopt;
+}
+
+void Timelines::forget_requests(const model::ConversationId& id) {
+  for (auto* requests : {&in_flight_, &late_}) {
+    std::erase_if(*requests, [&](const auto& pull) { return pull.second.conversation == id; });
+  }
+}
+
 bool Timelines::refused(const wire::ErrorFrame& error, MonotonicTime now) {
   if (!error.request) return true;
   if (*error.request == sync_request_) {
@@ -143,11 +174,11 @@ bool Timelines::refused(const wire::ErrorFrame& error, MonotonicTime now) {
     sync_at_ = now + retry_wait(random_, error.retry_ms, retry_first, retry_cap, sync_refused_++);
     return true;
   }
-  const auto pull = in_flight_.find(*error.request);
-  if (pull == in_flight_.end()) return true;
-  Conversation& conversation = conversations_.at(pull->second.conversation);
-  const model::Seq after = pull->second.after;
-  in_flight_.erase(pull);
+  const bool late = late_.contains(*error.request);
+  const auto pull = answered(*error.request);
+  if (!pull || late) return true;  // the pull that was asked instead will say the same
+  Conversation& conversation = conversations_.at(pull->conversation);
+  const model::Seq after = pull->after;
   conversation.pull = Pull::none;
   switch (error.code) {
     case wire::Code::diverged:
@@ -180,13 +211,15 @@ std::vector<wire::ClientFrame> Timelines::due(MonotonicTime now) {
   if (syncing_) {
     if (sync_at_ > now) return frames;
     sync_request_ = ++last_request_;
+    sync_asked_ = now;
     sync_at_ = now + answer_timeout;
     frames.push_back(sync_.frame(sync_request_));
     return frames;
   }
   while (!in_flight_.empty() && in_flight_.begin()->second.deadline <= now) {
     Conversation& conversation = conversations_.at(in_flight_.begin()->second.conversation);
-    in_flight_.erase(in_flight_.begin());
+    late_.insert(in_flight_.extract(in_flight_.begin()));
+    if (late_.size() > late_max) late_.erase(late_.begin());
     conversation.pull = Pull::none;
     want_pull(conversation, now, {});
   }
@@ -204,7 +237,7 @@ std::vector<wire::ClientFrame> Timelines::due(MonotonicTime now) {
     if (conversation.pull != Pull::queued) continue;
     conversation.pull = Pull::in_flight;
     const model::Seq after = conversation.timeline.view().have.seq;
-    in_flight_[++last_request_] = {id, after, now + answer_timeout};
+    in_flight_[++last_request_] = {id, after, now, now + answer_timeout};
     frames.push_back(wire::PullFrame{.request = last_request_,
                                      .conversation = id,
                                      .after = after,
@@ -322,7 +355,7 @@ void Timelines::try_later(Conversation& conversation, std::optional<uint64_t> re
 
 void Timelines::reset(Conversation& conversation, MonotonicTime now) {
   const model::ConversationId id = conversation.timeline.view().conversation;
-  std::erase_if(in_flight_, [&](const auto& pull) { return pull.second.conversation == id; });
+  forget_requests(id);
   if (conversation.pull == Pull::in_flight) conversation.pull = Pull::none;
   conversation.timeline.forget(self_);
   conversation.recovering = true;
@@ -336,7 +369,7 @@ void Timelines::reset(Conversation& conversation, MonotonicTime now) {
 void Timelines::forget_gone(Conversation& conversation) {
   const model::ConversationId id = conversation.timeline.view().conversation;
   const bool had_copy = conversation.timeline.view().have.seq.value > 0;
-  std::erase_if(in_flight_, [&](const auto& pull) { return pull.second.conversation == id; });
+  forget_requests(id);
   conversation.pull = Pull::none;
   conversation.timeline.forget(self_);
   conversation.gone = true;

@@ -48,6 +48,11 @@ class Timelines {
   std::vector<wire::ClientFrame> due(base::MonotonicTime now);
   std::optional<base::MonotonicTime> next() const;
 
+  // Something came: answers that are waited for may stand behind it.
+  void heard(base::MonotonicTime now);
+  // A large answer may be on its way.
+  bool asks_for_pages() const { return !in_flight_.empty() || !late_.empty() || sync_request_ != 0; }
+
   // The sync goes on.
   bool syncing() const { return syncing_; }
   // Nothing that the sync said is missing is still missing.
@@ -84,6 +89,7 @@ class Timelines {
   struct InFlight {
     model::ConversationId conversation;
     model::Seq after;
+    base::MonotonicTime asked{};
     base::MonotonicTime deadline{};
   };
 
@@ -91,6 +97,8 @@ class Timelines {
   const Conversation* find(const model::ConversationId& id) const;
   bool settle(Conversation& conversation, Timeline::Outcome outcome, const Timeline::Applied& applied,
               base::MonotonicTime now);
+  std::optional<InFlight> answered(wire::Request request);
+  void forget_requests(const model::ConversationId& id);
   void want_pull(Conversation& conversation, base::MonotonicTime now, base::nanoseconds delay);
   void look_for_gap(Conversation& conversation, base::MonotonicTime now);
   void reset(Conversation& conversation, base::MonotonicTime now);
@@ -111,12 +119,14 @@ class Timelines {
   bool syncing_ = true;
   VectorSync sync_;
   int sync_refused_ = 0;
-  wire::Request sync_request_ = 0;                            // 0: to be sent at sync_at_
+  wire::Request sync_request_ = 0;  // 0: to be sent at sync_at_
+  base::MonotonicTime sync_asked_{};
   base::MonotonicTime sync_at_ = base::MonotonicTime::min();  // to send, or to send again
 
   std::set<model::ConversationId> unsettled_;
   std::deque<model::ConversationId> queue_;
   std::map<wire::Request, InFlight> in_flight_;
+  std::map<wire::Request, InFlight> late_;  // asked again meanwhile; their pages are still good
   std::multimap<base::MonotonicTime, model::ConversationId> wakes_;
 };
 

@@ -65,12 +65,15 @@ int talk(const Options& options, const ChatProfile& profile, net::Reactor& react
     return complain(options, &view, status_failed, started.error().sentence);
   }
   const auto parse = options.json ? parse_json_line : parse_line;
-  input.run(
+  const bool interrupted = input.run(
       [&](const std::string& line) {
         reactor.post([&session, command = parse(line)] { session->command(command); });
       },
       [&] { reactor.post([&session] { session->input_ended(); }); });
-  on_reactor(reactor, [&] { session.reset(); });
+  on_reactor(reactor, [&] {
+    if (interrupted && status == status_ok) status = session->interrupted();
+    session.reset();
+  });
   return status;
 }
 

@@ -106,7 +106,7 @@ class Json final : public ChatView {
     Line line("failed");
     line.text("client_id", model::to_text(client_id)).text("code", wire::name(why.code));
     line.text("message", why.detail.empty() ? wire::row(why.code).sentence : why.detail);
-    if (!text.empty()) line.text("text", text);
+    line.text("text", text);
   }
   void renamed(const model::ClientId& from, const model::ClientId& to) override {
     Line("renamed").text("from", model::to_text(from)).text("to", model::to_text(to));

@@ -4,6 +4,8 @@
 #include <ctime>
 #include <string>
 
+#include <unistd.h>
+
 #include "cli/chat_text.h"
 #include "cli/chat_view.h"
 
@@ -40,13 +42,14 @@ class Lines final : public ChatView {
       told_offline_ = false;
     } else if (state == Connection::offline && retry_in > base::nanoseconds(0) && !told_offline_) {
       const auto seconds = static_cast<long>(std::ceil(std::chrono::duration<double>(retry_in).count()));
-      say(dim("offline – trying again in " + std::to_string(seconds) +
-              " s; what you write is kept and sent later"));
+      say(dim("offline – trying again in " + std::to_string(seconds) + " s" +
+              (opened_ ? "; what you write is kept and sent later" : "")));
       told_offline_ = true;
     }
   }
 
   void opened(const ShownConversation& conversation, const std::vector<ShownMessage>& recent) override {
+    opened_ = true;
     say(dim("— " + conversation.with + " —  write and press Enter; /help for more"));
     for (const ShownMessage& one : recent) say(line_of(one));
   }
@@ -74,7 +77,7 @@ class Lines final : public ChatView {
     if (waiting_ > 0) --waiting_;
     const std::string reason =
         why.detail.empty() ? std::string(wire::row(why.code).sentence) : printable(why.detail);
-    say(red("  ✗ not sent: ") + shortened(printable(text), preview_characters) + red(" – " + reason));
+    complain(red("  ✗ not sent: ") + printable(text, continuation) + red(" – " + reason));
   }
   void renamed(const model::ClientId&, const model::ClientId&) override {}
 
@@ -100,7 +103,7 @@ class Lines final : public ChatView {
     say("/open HANDLE  talk to somebody\n/list         your conversations\n/quit         leave (or Ctrl-D)\n"
         "//text        a message that begins with a slash");
   }
-  void error(const std::string& sentence) override { say(sentence); }
+  void error(const std::string& sentence) override { complain(sentence); }
   void note(const std::string& sentence) override { say(dim(sentence)); }
   void password(const std::string& password) override {
     say("Your password, shown only this once: " + bold(password));
@@ -119,6 +122,11 @@ class Lines final : public ChatView {
   std::string green(const std::string& text) const { return paint("32", text); }
   std::string red(const std::string& text) const { return paint("31", text); }
   std::string cyan(const std::string& text) const { return paint("1;36", text); }
+  // Who keeps the talk in a file still wants to see what went wrong.
+  static void complain(const std::string& line) {
+    if (::isatty(STDOUT_FILENO) != 0) return say(line);
+    std::fputs((line + "\n").c_str(), stderr);
+  }
   static void say(const std::string& line) {
     std::fputs((line + "\n").c_str(), stdout);
     std::fflush(stdout);
@@ -126,7 +134,7 @@ class Lines final : public ChatView {
 
   std::string handle_, server_;
   bool colours_;
-  bool was_online_ = false, told_offline_ = false, told_late_ = false;
+  bool was_online_ = false, opened_ = false, told_offline_ = false, told_late_ = false;
   size_t waiting_ = 0;
 };
 

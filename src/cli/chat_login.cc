@@ -26,8 +26,9 @@ std::optional<std::string> ask_password(const std::string& prompt) {
   if (::tcgetattr(STDIN_FILENO, &before) != 0) return std::nullopt;
   termios quiet = before;
   quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG | ICANON);
-  std::fputs(prompt.c_str(), stderr);
+  // The flush comes before the prompt: what is typed as soon as it is seen counts.
   ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+  std::fputs(prompt.c_str(), stderr);
   std::optional<std::string> password = "";
   for (;;) {
     char c = 0;
@@ -88,7 +89,11 @@ base::Result<void, LogInFailure> log_in(net::Reactor& reactor, ChatProfile& prof
   const char* given = std::getenv("TIDINGS_PASSWORD");
   for (int tries = 1;; ++tries) {
     std::optional<std::string> password;
-    if (given) {
+    // Of a sign-up whose answer was lost: the account may be there, under a password that nobody has seen.
+    const bool resumed = !profile.made_password.empty() && !(given && *given);
+    if (resumed) {
+      password = profile.made_password;
+    } else if (given) {
       password = given;
     } else if (ask) {
       password = ask_password(tries == 1 ? "Password for " + profile.handle +
@@ -99,30 +104,46 @@ base::Result<void, LogInFailure> log_in(net::Reactor& reactor, ChatProfile& prof
       return base::fail(LogInFailure{status_usage, "A password is needed: set TIDINGS_PASSWORD."});
     }
     const bool can_ask_again = !given && tries < tries_max;
-    const bool made = password->empty();
-    if (made) password = make_password();
+    const bool made = resumed || password->empty();
+    if (password->empty()) password = make_password();
     if (password->size() < password_bytes_min || !simdjson::validate_utf8(*password)) {
       const std::string sentence = "A password has at least 8 characters.";
       if (!can_ask_again) return base::fail(LogInFailure{status_refused, sentence});
       std::fprintf(stderr, "%s\n", sentence.c_str());
       continue;
     }
+    if (made && !resumed) {
+      profile.made_password = *password;
+      if (auto saved = profile.save(); !saved) {
+        return base::fail(LogInFailure{status_failed, saved.error().sentence});
+      }
+    }
     const auto signed_up = wait_for<client::PersonInfo>(reactor, [&](auto done) {
       rest.sign_up(profile.handle, *password, profile.handle, std::move(done));
     });
     const bool exists = !signed_up.ok() && signed_up.error().code == wire::Code::exists;
     if (!signed_up.ok() && !exists) return base::fail(failure_of(signed_up.error(), profile.address));
-    if (exists && made) {
+    const auto taken = [&]() -> std::optional<LogInFailure> {
+      profile.made_password.clear();
+      if (auto saved = profile.save(); !saved) return LogInFailure{status_failed, saved.error().sentence};
       const std::string sentence = "There is a " + profile.handle + " already: the password is needed.";
-      if (!can_ask_again) return base::fail(LogInFailure{status_refused, sentence});
+      if (!can_ask_again) return LogInFailure{status_refused, sentence};
       std::fprintf(stderr, "%s\n", sentence.c_str());
+      return std::nullopt;
+    };
+    if (exists && made && !resumed) {
+      if (auto failure = taken()) return base::fail(*failure);
       continue;
     }
     // Shown before anything else can go wrong: it exists nowhere else.
-    if (made) show_password(*password);
+    if (made && !exists) show_password(*password);
     const auto logged_in = wait_for<client::LogIn>(
         reactor, [&](auto done) { rest.log_in(profile.handle, *password, "tidings chat", std::move(done)); });
     if (!logged_in.ok()) {
+      if (logged_in.error().code == wire::Code::unauthenticated && resumed) {
+        if (auto failure = taken()) return base::fail(*failure);
+        continue;
+      }
       if (logged_in.error().code == wire::Code::unauthenticated) {
         const std::string sentence = "This is not the password of " + profile.handle + ".";
         if (!can_ask_again) return base::fail(LogInFailure{status_refused, sentence});
@@ -131,7 +152,11 @@ base::Result<void, LogInFailure> log_in(net::Reactor& reactor, ChatProfile& prof
       }
       return base::fail(failure_of(logged_in.error(), profile.address));
     }
+    if (made && exists) show_password(*password);
     profile.token = logged_in->token;
+    profile.made_password.clear();
+    if (profile.user != logged_in->user) profile.people.clear();
+    profile.user = logged_in->user;
     if (auto saved = profile.save(); !saved) {
       return base::fail(LogInFailure{status_failed, saved.error().sentence});
     }

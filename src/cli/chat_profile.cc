@@ -8,10 +8,34 @@
 
 namespace tidings::cli {
 
+namespace {
+
+constexpr size_t people_max = 10'000;
+
+}  // namespace
+
+bool ChatProfile::remember(model::UserId self, const std::string& person, model::UserId id) {
+  if (user == self && known(person) == id) return false;
+  if (user != self) people.clear();  // another account of this name
+  user = self;
+  if (people.size() >= people_max) people.clear();
+  people[person] = id;
+  return true;
+}
+
+std::optional<model::UserId> ChatProfile::known(const std::string& person) const {
+  const auto found = people.find(person);
+  if (user.value == 0 || found == people.end()) return std::nullopt;
+  return found->second;
+}
+
 base::Status ChatProfile::save() const {
-  return client::replace_file(
-      path, "# Keep this to yourself: the token is as good as the password.\nhandle = " + handle +
-                "\nserver = " + client::to_text(address) + "\ntoken = " + token + "\n");
+  std::string content = "# Keep this to yourself: the token is as good as the password.\nhandle = " + handle +
+                        "\nserver = " + client::to_text(address) + "\ntoken = " + token + "\n";
+  if (!made_password.empty()) content += "made_password = " + made_password + "\n";
+  if (user.value != 0) content += "user = " + model::to_text(user) + "\n";
+  for (const auto& [person, id] : people) content += "person = " + person + " " + model::to_text(id) + "\n";
+  return client::replace_file(path, content);
 }
 
 base::Result<std::string> default_profile_directory() {
@@ -30,8 +54,14 @@ base::Result<ChatProfile> load_profile(const std::string& directory, const std::
     name += "@" + client::to_text(address);
     std::replace_if(name.begin(), name.end(), [](char c) { return c == ':' || c == '/'; }, '_');
   }
-  ChatProfile profile{directory + "/" + name + ".profile", directory + "/" + name + ".outbox", handle,
-                      address, ""};
+  ChatProfile profile{directory + "/" + name + ".profile",
+                      directory + "/" + name + ".outbox",
+                      handle,
+                      address,
+                      "",
+                      "",
+                      {},
+                      {}};
   auto content = client::read_file(profile.path);
   if (!content) return base::fail(content.error());
   if (!*content) return profile;
@@ -40,8 +70,18 @@ base::Result<ChatProfile> load_profile(const std::string& directory, const std::
     const size_t end = std::min(rest.find('\n'), rest.size());
     const std::string_view line = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
-    constexpr std::string_view key = "token = ";
-    if (line.starts_with(key)) profile.token = line.substr(key.size());
+    const auto value = [line](std::string_view key) -> std::optional<std::string_view> {
+      if (!line.starts_with(key)) return std::nullopt;
+      return line.substr(key.size());
+    };
+    if (const auto token = value("token = ")) profile.token = *token;
+    if (const auto password = value("made_password = ")) profile.made_password = *password;
+    if (const auto user = value("user = ")) profile.user = {model::parse_decimal(*user).value_or(0)};
+    if (const auto person = value("person = ")) {
+      const size_t blank = std::min(person->find(' '), person->size());
+      const auto id = model::parse_decimal(person->substr(std::min(blank + 1, person->size())));
+      if (id) profile.people[std::string(person->substr(0, blank))] = {*id};
+    }
   }
   return profile;
 }

@@ -2,10 +2,13 @@
 // than the default one NAME@HOST_PORT.profile) and NAME.outbox beside it, readable by their owner alone.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
 #include "client/cpp/websocket_transport.h"
+#include "model/ids.h"
 
 namespace tidings::cli {
 
@@ -14,8 +17,15 @@ struct ChatProfile {
   std::string outbox_path;
   std::string handle;
   client::Address address;
-  std::string token;  // "": not logged in
+  std::string token;          // "": not logged in
+  std::string made_password;  // made for a sign-up whose answer has not come; "" once logged in
+  model::UserId user;         // 0: not known yet
+  std::map<std::string, model::UserId> people;  // by handle: those with whom a conversation was opened
 
+  // Whom one can write to without asking the server. False if that was known.
+  bool remember(model::UserId self, const std::string& person, model::UserId id);
+  // Nullopt if it takes the server to open that conversation.
+  std::optional<model::UserId> known(const std::string& person) const;
   base::Status save() const;
 };
 

@@ -17,6 +17,7 @@ constexpr size_t recent_messages = 10;
 constexpr size_t names_asked_max = 50;
 constexpr base::nanoseconds late_after = seconds(2);
 constexpr base::nanoseconds look_up_again = seconds(1);
+constexpr base::nanoseconds open_known_after = seconds(2);
 constexpr base::nanoseconds patient_leaves_after = seconds(15);
 constexpr base::nanoseconds leaves_after = seconds(2);
 
@@ -35,7 +36,12 @@ base::Status ChatSession::start() {
 }
 
 void ChatSession::command(ChatCommand command) {
-  if (command.what == ChatCommand::What::quit && !parts_.script) return input_ended();
+  // Counts from here, even if a command before it waits for the server.
+  if (command.what == ChatCommand::What::quit) return input_ended();
+  // A person hears at once that a line is not kept; a script's lines wait for as long as it may take.
+  if (command.what == ChatCommand::What::send && opening_ && told_waiting_ && !parts_.patient) {
+    return give_back(command.text);
+  }
   commands_.push_back(std::move(command));
   run_commands();
 }
@@ -46,6 +52,14 @@ void ChatSession::input_ended() {
   leave_at_ = client_.clock().monotonic() + (parts_.patient ? patient_leaves_after : leaves_after);
   alarm_.by(*leave_at_);
   try_to_leave();
+}
+
+Status ChatSession::interrupted() {
+  if (left_) return status_ok;
+  run_out();
+  tell_left();
+  left_ = true;
+  return gave_back_ ? status_failed : status_ok;
 }
 
 void ChatSession::run_commands() {
@@ -69,11 +83,9 @@ void ChatSession::run_commands() {
         parts_.view.help();
         break;
       case What::bad:
-        parts_.view.error(command.text);
+        complain(command.text);
         break;
       case What::quit:
-        input_ended();
-        break;
       case What::nothing:
         break;
     }
@@ -83,46 +95,86 @@ void ChatSession::run_commands() {
 
 void ChatSession::open(const std::string& handle) {
   opening_ = handle;
+  if (parts_.profile.known(handle) && !open_known_at_) {
+    open_known_at_ = client_.clock().monotonic() + open_known_after;
+    alarm_.by(*open_known_at_);
+  }
   client_.rest().find_by_handle(handle, [this, handle](auto answer) { found(handle, std::move(answer)); });
 }
 
 void ChatSession::found(const std::string& handle,
                         base::Result<std::optional<client::PersonInfo>, client::RestProblem> answer) {
+  if (opening_ != handle) return;  // opened from the profile meanwhile
   const auto give_up = [this](const std::string& sentence) {
     opening_.reset();
-    parts_.view.error(sentence);
+    open_known_at_.reset();
+    told_waiting_ = false;
+    complain(sentence);
     run_commands();
   };
   const bool later =
       !answer.ok() && (!answer.error().code || wire::row(*answer.error().code).retry == wire::Retry::as_is);
   if (later) {
+    if (open_known()) return run_commands();
     if (!std::exchange(told_waiting_, true)) {
       parts_.view.note("The server does not answer; " + printable(handle) +
-                       " is looked up as soon as it does.");
+                       " is looked up as soon as it does. Until then nothing that you write is kept.");
+      if (!parts_.patient) {
+        std::deque<ChatCommand> others;
+        for (ChatCommand& command : std::exchange(commands_, {})) {
+          if (command.what == ChatCommand::What::send) {
+            give_back(command.text);
+          } else {
+            others.push_back(std::move(command));
+          }
+        }
+        commands_ = std::move(others);
+      }
     }
     look_up_again_at_ = client_.clock().monotonic() + look_up_again;
     alarm_.by(*look_up_again_at_);
     return;
   }
-  told_waiting_ = false;
   if (!answer.ok()) return give_up(printable(answer.error().sentence));
   if (!*answer) return give_up("There is nobody called " + shortened(printable(handle), 40) + " here.");
   const client::PersonInfo person = **answer;
   if (person.handle == parts_.profile.handle) return give_up("That is you.");
   names_[person.user] = printable(person.handle);
   client_.core().open_direct(
-      person.user, [this, other = person.user](wire::Answer<model::ConversationId> opened) {
+      person.user, [this, handle, other = person.user](wire::Answer<model::ConversationId> opened) {
+        if (opened.ok() && parts_.profile.remember(*client_.core().user(), handle, other)) {
+          if (auto saved = parts_.profile.save(); !saved) parts_.view.note(saved.error().sentence);
+        }
+        if (opening_ != handle) return;
         opening_.reset();
+        open_known_at_.reset();
+        told_waiting_ = false;
         if (opened.ok()) {
           others_[*opened] = other;
           open_conversation(*opened);
         } else {
           const wire::Problem& why = opened.error();
-          parts_.view.error(why.detail.empty() ? std::string(wire::row(why.code).sentence)
-                                               : printable(why.detail));
+          complain(why.detail.empty() ? std::string(wire::row(why.code).sentence) : printable(why.detail));
         }
         run_commands();
       });
+}
+
+bool ChatSession::open_known() {
+  const auto other = opening_ ? parts_.profile.known(*opening_) : std::nullopt;
+  if (!other) return false;
+  const auto conversation = model::direct_conversation(parts_.profile.user, *other);
+  names_[*other] = printable(*opening_);
+  others_[conversation] = *other;
+  opening_.reset();
+  open_known_at_.reset();
+  told_waiting_ = false;
+  opened_known_ = !was_online_;
+  open_conversation(conversation);
+  if (!running_out_) parts_.view.note("The server does not answer; what you write is kept and sent later.");
+  // A restored server may have forgotten it: made again before anything is sent to it.
+  client_.core().open_direct(*other, [](const auto&) {});
+  return true;
 }
 
 void ChatSession::open_conversation(const model::ConversationId& conversation) {
@@ -141,9 +193,16 @@ void ChatSession::open_conversation(const model::ConversationId& conversation) {
 }
 
 void ChatSession::send(const std::string& text) {
-  if (!open_) return parts_.view.error("Whom to? Open a conversation first: /open HANDLE.");
+  if (!open_) {
+    complain("Whom to? Open a conversation first: /open HANDLE.");
+    if (parts_.patient) give_back(text);
+    return;
+  }
   auto sent = client_.core().send(*open_, {model::MessageKind::text, text});
-  if (!sent) return parts_.view.error("Not sent: " + sent.error().sentence);
+  if (!sent) {
+    complain("Not sent: " + sent.error().sentence);
+    return give_back(text);
+  }
   const MonotonicTime now = client_.clock().monotonic();
   pending_[*sent] = {text, now};
   typed_.insert(*sent);
@@ -172,7 +231,9 @@ void ChatSession::on_connection(Connection state, std::optional<wire::Code> why,
   parts_.view.connection(state, why, retry_in);
   if (state == Connection::online) {
     unknown_.clear();
-    if (!std::exchange(was_online_, true) && !parts_.script && !open_ && !opening_) list();
+    const bool first = !std::exchange(was_online_, true);
+    if (first && !parts_.script && !open_ && !opening_) list();
+    if (std::exchange(opened_known_, false) && open_ && !parts_.script) open_conversation(*open_);
     show_waiting();
     run_commands();
   }
@@ -220,12 +281,11 @@ void ChatSession::on_sent(const client::Sent& sent) {
   alarm_.by(client_.clock().monotonic());  // its event comes before one may leave
 }
 
-void ChatSession::on_failed(const model::ClientId& client_id, const wire::Problem& why) {
-  const auto pending = pending_.find(client_id);
-  const std::string text = pending == pending_.end() ? "" : pending->second.text;
-  if (pending != pending_.end()) pending_.erase(pending);
-  typed_.erase(client_id);
-  parts_.view.failed(client_id, text, why);
+void ChatSession::on_failed(const client::OutboxMessage& message, const wire::Problem& why) {
+  pending_.erase(message.client_id);
+  typed_.erase(message.client_id);
+  failed_ = true;
+  parts_.view.failed(message.client_id, message.message.text, why);
   alarm_.by(client_.clock().monotonic());
 }
 
@@ -250,6 +310,13 @@ void ChatSession::on_renamed(const model::ClientId& from, const model::ClientId&
 
 void ChatSession::act() {
   const MonotonicTime now = client_.clock().monotonic();
+  if (open_known_at_ && *open_known_at_ <= now) {
+    open_known_at_.reset();
+    // While online the look-up's answer is near, and tells more.
+    if (client_.core().connection() != Connection::online && open_known()) run_commands();
+  }
+  if (left_) return;
+  if (open_known_at_) alarm_.by(*open_known_at_);
   if (look_up_again_at_ && *look_up_again_at_ <= now) {
     look_up_again_at_.reset();
     if (opening_) open(std::string(*opening_));
@@ -267,28 +334,72 @@ void ChatSession::act() {
   }
   if (next_late) alarm_.by(*next_late);
   if (leave_at_ && *leave_at_ <= now) {
-    const size_t left = client_.core().outbox_size();
-    if (left > 0) {
-      parts_.view.note(std::to_string(left) + (left == 1 ? " message is" : " messages are") +
-                       " not sent yet; next time they will be.");
-    }
+    run_out();
+    tell_left();
     const bool online = client_.core().connection() == Connection::online;
-    leave(!parts_.patient ? status_ok : online ? status_failed : status_unreachable);
+    leave(!parts_.patient ? status_ok : online || failed_ ? status_failed : status_unreachable);
   } else if (leave_at_) {
     alarm_.by(*leave_at_);
     try_to_leave();
   }
 }
 
+void ChatSession::complain(const std::string& sentence) {
+  failed_ = true;
+  parts_.view.error(sentence);
+}
+
+void ChatSession::give_back(const std::string& text) {
+  gave_back_ = true;
+  complain("Not sent and not kept: " + printable(text));
+}
+
+void ChatSession::run_out() {
+  using What = ChatCommand::What;
+  const auto open_now = [this](const std::string& handle) {
+    opening_ = handle;
+    if (open_known()) return;
+    opening_.reset();
+    open_.reset();
+  };
+  // What is shown meanwhile must not end the session before the last text is kept.
+  if (std::exchange(running_out_, true)) return;
+  if (opening_) open_now(std::string(*opening_));
+  size_t given_back = 0;
+  for (const ChatCommand& command : std::exchange(commands_, {})) {
+    if (command.what == What::open) {
+      open_now(command.text);
+    } else if (command.what == What::send && open_) {
+      send(command.text);
+    } else if (command.what == What::send) {
+      give_back(command.text);
+      ++given_back;
+    }
+  }
+  if (given_back > 1) parts_.view.error(std::to_string(given_back) + " messages were not sent and not kept.");
+  running_out_ = false;
+}
+
+void ChatSession::tell_left() {
+  const size_t left = client_.core().outbox_size();
+  if (left == 0) return;
+  parts_.view.note(std::to_string(left) + (left == 1 ? " message is" : " messages are") +
+                   " not sent yet; next time they will be.");
+}
+
 void ChatSession::try_to_leave() {
-  if (!ending_ || left_ || opening_ || !commands_.empty() || client_.core().outbox_size() > 0) return;
+  if (!ending_ || left_ || running_out_ || opening_ || !commands_.empty() || client_.core().outbox_size() > 0)
+    return;
   // Who asked for nothing still hears what there is.
   if (parts_.patient && (!was_online_ || !waiting_.empty())) return;
   leave(status_ok);
 }
 
 void ChatSession::leave(Status status) {
-  if (std::exchange(left_, true)) return;
+  if (left_) return;
+  run_out();
+  left_ = true;
+  if (status == status_ok && failed_ && (parts_.patient || gave_back_)) status = status_failed;
   alarm_.cancel();
   client_.core().disconnect();
   parts_.leave(status);

@@ -38,6 +38,8 @@ class ChatSession final : client::Listener {
   void command(ChatCommand command);
   // There will be no more: leaves when all is sent, or after a while.
   void input_ended();
+  // Ctrl-C: what was typed goes into the outbox or is given back; the caller ends the session then.
+  Status interrupted();
 
  private:
   struct Pending {
@@ -54,7 +56,7 @@ class ChatSession final : client::Listener {
                      base::nanoseconds retry_in) override;
   void on_event(const model::Event& event) override;
   void on_sent(const client::Sent& sent) override;
-  void on_failed(const model::ClientId& client_id, const wire::Problem& why) override;
+  void on_failed(const client::OutboxMessage& message, const wire::Problem& why) override;
   void on_reset(const model::ConversationId& conversation) override;
   void on_renamed(const model::ClientId& from, const model::ClientId& to) override;
 
@@ -62,10 +64,17 @@ class ChatSession final : client::Listener {
   void open(const std::string& handle);
   void found(const std::string& handle,
              base::Result<std::optional<client::PersonInfo>, client::RestProblem> answer);
+  // Without the server, from the profile; false if it takes the server.
+  bool open_known();
   void open_conversation(const model::ConversationId& conversation);
   void send(const std::string& text);
   void list();
   void act();
+  void complain(const std::string& sentence);
+  void give_back(const std::string& text);
+  // No more time: runs those commands that can be run without the server, gives the texts of the others back.
+  void run_out();
+  void tell_left();
   void leave(Status status);
   void try_to_leave();
 
@@ -86,7 +95,12 @@ class ChatSession final : client::Listener {
   std::deque<ChatCommand> commands_;
   std::optional<std::string> opening_;  // the handle that is being opened; commands wait
   std::optional<base::MonotonicTime> look_up_again_at_;
+  std::optional<base::MonotonicTime> open_known_at_;
   bool told_waiting_ = false;
+  bool running_out_ = false;
+  bool gave_back_ = false;     // a text that was typed is neither sent nor kept
+  bool opened_known_ = false;  // the open one was opened before it was fetched
+  bool failed_ = false;        // something that was asked for was not done
   std::optional<model::ConversationId> open_;
   std::map<model::ClientId, Pending> pending_;
   std::set<model::ClientId> typed_;                        // sent here, their events not shown yet

@@ -82,6 +82,44 @@ TEST(ChatProfiles, KeepTheTokenToTheirOwnerAndServersApart) {
   std::filesystem::remove_all(directory);
 }
 
+TEST(ChatProfiles, KnowWhoCanBeWrittenToWithoutTheServer) {
+  std::string pattern = (std::filesystem::temp_directory_path() / "profiles-XXXXXX").string();
+  const std::filesystem::path directory = ::mkdtemp(pattern.data());
+  auto profile = load_profile(directory, "ann", {}).value();
+  EXPECT_EQ(profile.known("bob"), std::nullopt);
+  EXPECT_TRUE(profile.remember({1}, "bob", {2}));
+  EXPECT_FALSE(profile.remember({1}, "bob", {2}));
+  profile.made_password = "abc-def";
+  ASSERT_TRUE(profile.save().ok());
+  auto again = load_profile(directory, "ann", {}).value();
+  EXPECT_EQ(again.user, model::UserId{1});
+  EXPECT_EQ(again.known("bob"), model::UserId{2});
+  EXPECT_EQ(again.known("cid"), std::nullopt);
+  EXPECT_EQ(again.made_password, "abc-def");
+  EXPECT_TRUE(again.remember({7}, "cid", {3}));
+  EXPECT_EQ(again.known("bob"), std::nullopt) << "of another account of this name";
+  std::filesystem::remove_all(directory);
+}
+
+TEST(ChatViews, ShowTheWholeTextOfAMessageThatIsFinallyRefused) {
+  const std::string text = "begin " + std::string(300, 'x') + " end";
+  const auto lines = make_lines_view("ann", "server", false);
+  const auto json = make_json_view("ann", "server");
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  for (ChatView* view : {lines.get(), json.get()}) view->failed({}, text, {wire::Code::forbidden, ""});
+  const std::string out = testing::internal::GetCapturedStdout();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr(text));
+  EXPECT_THAT(out, testing::HasSubstr("\"text\":\"" + text + "\""));
+}
+
+TEST(ChatViews, PromiseNothingWhileNoConversationIsOpen) {
+  const auto view = make_lines_view("ann", "server", false);
+  testing::internal::CaptureStdout();
+  view->connection(client::Connection::offline, {}, std::chrono::seconds(1));
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), testing::Not(testing::HasSubstr("kept")));
+}
+
 TEST(ChatAddresses, AreHostAndPort) {
   using client::Address;
   EXPECT_EQ(client::parse_address("127.0.0.1:1234").value(), (Address{"127.0.0.1", 1234}));

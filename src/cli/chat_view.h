@@ -47,6 +47,7 @@ class ChatView {
   virtual void late(const std::string& text) = 0;
   // `text` is empty for a message of an earlier run.
   virtual void sent(const client::Sent& sent, const std::string& text) = 0;
+  // It left the outbox: this is the last place where its text can be seen.
   virtual void failed(const model::ClientId& client_id, const std::string& text,
                       const wire::Problem& why) = 0;
   virtual void renamed(const model::ClientId& from, const model::ClientId& to) = 0;

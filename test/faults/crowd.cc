@@ -30,6 +30,10 @@ base::Status MemoryOutbox::put(const client::OutboxMessage& message) {
   messages_[message.order] = message;
   return {};
 }
+base::Status MemoryOutbox::replace(const model::ClientId& old, const client::OutboxMessage& message) {
+  (void)remove(old);
+  return put(message);
+}
 base::Status MemoryOutbox::remove(const model::ClientId& client_id) {
   const auto found = std::find_if(messages_.begin(), messages_.end(),
                                   [&](const auto& entry) { return entry.second.client_id == client_id; });
@@ -87,8 +91,8 @@ void CrowdDevice::on_sent(const client::Sent& sent) {
   last_tick_ns_ = now_ns();
   history_.ok(last_tick_ns_, number_, sent.conversation, sent.client_id, sent.seq, sent.id);
 }
-void CrowdDevice::on_failed(const model::ClientId& client_id, const wire::Problem&) {
-  history_.fail(now_ns(), number_, client_id);
+void CrowdDevice::on_failed(const client::OutboxMessage& message, const wire::Problem&) {
+  history_.fail(now_ns(), number_, message.client_id);
 }
 void CrowdDevice::on_reset(const model::ConversationId& conversation) {
   history_.reset(now_ns(), number_, conversation);

@@ -21,6 +21,7 @@ class MemoryOutbox : public client::OutboxStore {
  public:
   base::Result<std::vector<client::OutboxMessage>> load() override;
   base::Status put(const client::OutboxMessage& message) override;
+  base::Status replace(const model::ClientId& old, const client::OutboxMessage& message) override;
   base::Status remove(const model::ClientId& client_id) override;
   std::function<void(const client::OutboxMessage&)> on_put;
 
@@ -54,7 +55,7 @@ class CrowdDevice : public client::Listener {
                      base::nanoseconds retry_in) override;
   void on_event(const model::Event& event) override;
   void on_sent(const client::Sent& sent) override;
-  void on_failed(const model::ClientId& client_id, const wire::Problem& why) override;
+  void on_failed(const client::OutboxMessage& message, const wire::Problem& why) override;
   void on_reset(const model::ConversationId& conversation) override;
   void on_renamed(const model::ClientId& before, const model::ClientId& now) override;
 

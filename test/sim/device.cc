@@ -102,9 +102,22 @@ base::Status Device::put(const client::OutboxMessage& message) {
   } else {
     outbox_.erase(same);
   }
+  insert(message);
+  process_->step();
+  return {};
+}
+
+void Device::insert(const client::OutboxMessage& message) {
   const auto place = std::upper_bound(outbox_.begin(), outbox_.end(), message,
                                       [](const auto& a, const auto& b) { return a.order < b.order; });
   outbox_.insert(place, message);
+}
+
+base::Status Device::replace(const model::ClientId& old, const client::OutboxMessage& message) {
+  process_->step();
+  parts_.history.invoke(now_ns(), number_, message.conversation, message.client_id, message.message);
+  std::erase_if(outbox_, [&](const auto& one) { return one.client_id == old; });
+  insert(message);
   process_->step();
   return {};
 }
@@ -125,8 +138,8 @@ void Device::on_event(const model::Event& event) {
 void Device::on_sent(const client::Sent& sent) {
   parts_.history.ok(now_ns(), number_, sent.conversation, sent.client_id, sent.seq, sent.id);
 }
-void Device::on_failed(const model::ClientId& client_id, const wire::Problem&) {
-  parts_.history.fail(now_ns(), number_, client_id);
+void Device::on_failed(const client::OutboxMessage& message, const wire::Problem&) {
+  parts_.history.fail(now_ns(), number_, message.client_id);
 }
 // The server found the time in the old id too far ahead and will never take it.
 void Device::on_renamed(const model::ClientId& before, const model::ClientId&) {

@@ -56,9 +56,11 @@ class Device : client::OutboxStore, client::Listener {
   int64_t now_ns() const { return parts_.scheduler.now().time_since_epoch().count(); }
   void send(const model::ConversationId& conversation, const std::vector<std::string>& texts);
   void end();
+  void insert(const client::OutboxMessage& message);
 
   base::Result<std::vector<client::OutboxMessage>> load() override;
   base::Status put(const client::OutboxMessage& message) override;
+  base::Status replace(const model::ClientId& old, const client::OutboxMessage& message) override;
   base::Status remove(const model::ClientId& client_id) override;
 
   void on_connection(client::Connection state, std::optional<wire::Code> why,
@@ -66,7 +68,7 @@ class Device : client::OutboxStore, client::Listener {
   void on_event(const model::Event& event) override;
   void on_sent(const client::Sent& sent) override;
   void on_renamed(const model::ClientId& before, const model::ClientId& now) override;
-  void on_failed(const model::ClientId& client_id, const wire::Problem& why) override;
+  void on_failed(const client::OutboxMessage& message, const wire::Problem& why) override;
   void on_reset(const model::ConversationId& conversation) override;
 
   Parts parts_;

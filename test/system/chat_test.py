@@ -6,6 +6,8 @@ import pty
 import queue
 import re
 import select
+import signal
+import socket
 import subprocess
 import tempfile
 import termios
@@ -63,6 +65,74 @@ class Chat:
                 stream.close()
             except BrokenPipeError:
                 pass
+
+
+class Relay:
+    """Stands between a client and the server; swallows the answer of the first connection."""
+
+    def __init__(self, address):
+        host, port = address.rsplit(":", 1)
+        self.to, self.swallowed = (host, int(port)), False
+        self.door = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.door.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.door.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self.to)
+            threading.Thread(target=self.pump, args=(client, server), daemon=True).start()
+            threading.Thread(target=self.pump, args=(server, client), daemon=True).start()
+
+    def pump(self, source, sink):
+        try:
+            while chunk := source.recv(65536):
+                if not self.swallowed and b"HTTP/1.1 " in chunk[:16]:
+                    self.swallowed = True
+                    break
+                sink.sendall(chunk)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            end.close()
+
+
+class Terminal:
+    """One `tidings chat` for a person, at a terminal of its own."""
+
+    def __init__(self, test, *arguments, password=None):
+        environment = dict(os.environ, HOME=test.home, XDG_CONFIG_HOME=test.home, TERM="xterm")
+        environment.pop("TIDINGS_PASSWORD", None)
+        if password is not None:
+            environment["TIDINGS_PASSWORD"] = password
+        self.master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [harness.BINARY, "chat", "--server", test.server.address, *arguments],
+            env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+        os.close(slave)
+        test.addCleanup(os.close, self.master)
+        test.addCleanup(lambda: (self.process.kill(), self.process.wait()))
+        self.test, self.screen, self.all = test, "", ""
+
+    def wait(self, pattern):
+        deadline = time.monotonic() + SECONDS
+        while not re.search(pattern, self.screen):
+            ready, _, _ = select.select([self.master], [], [], max(0, deadline - time.monotonic()))
+            self.test.assertTrue(ready, f"no {pattern} on the screen:\n{self.screen}")
+            came = os.read(self.master, 65536).decode(errors="replace")
+            self.screen += came
+            self.all += came
+        self.screen = self.screen[re.search(pattern, self.screen).end():]
+
+    def type(self, line):
+        os.write(self.master, (line + "\n").encode())
 
 
 class ChatTest(unittest.TestCase):
@@ -143,37 +213,115 @@ class ChatTest(unittest.TestCase):
         self.assertNotEqual(chat.process.wait(timeout=SECONDS), 0)
         self.assertIn("password", chat.process.stderr.read() + json.dumps(list(chat.lines.queue)))
 
+    def server_down(self):
+        self.server.kill()
+        self.addCleanup(lambda: self.server.lives() or self.server.start())
+
+    def piped(self, text, *arguments):
+        environment = dict(os.environ, HOME=self.home, XDG_CONFIG_HOME=self.home, TIDINGS_PASSWORD=harness.PASSWORD)
+        return subprocess.run([harness.BINARY, "chat", "--server", self.server.address, *arguments], input=text,
+                              env=environment, capture_output=True, text=True, timeout=2 * SECONDS)
+
+    def test_what_is_written_while_the_server_is_down_from_the_start_is_kept(self):
+        Person(self.server.address, "lea")
+        kim = self.chat("kim", "lea")
+        kim.wait("opened")
+        self.assertEqual(kim.leave(), 0)
+        self.server_down()
+        kim = self.chat("kim", "lea")
+        kim.say(send="at once")
+        kim.wait("pending", text="at once")
+        kim.process.kill()
+        kim.process.wait()
+        at_terminal = Terminal(self, "--as", "kim", "lea")
+        at_terminal.type("typed")
+        at_terminal.type("/quit")
+        at_terminal.wait("2 messages are not sent yet; next time they will be")
+        self.assertEqual(at_terminal.process.wait(timeout=SECONDS), 0)
+        self.server.start()
+        kim = self.chat("kim")
+        kim.wait("sent")
+        kim.wait("sent")
+        self.assertEqual(self.messages("kim", "lea"), ["at once", "typed"])
+
+    def test_a_line_that_cannot_be_kept_is_given_back_aloud(self):
+        Person(self.server.address, "mia")
+        ned = self.chat("ned")
+        ned.wait("connected")
+        self.assertEqual(ned.leave(), 0)
+        self.server_down()
+        at_terminal = Terminal(self, "--as", "ned", "mia")
+        at_terminal.wait("nothing that you write is kept")
+        at_terminal.type("hello mia")
+        at_terminal.wait("Not sent and not kept: hello mia")
+        at_terminal.type("/quit")
+        self.assertEqual(at_terminal.process.wait(timeout=SECONDS), 1)
+        self.assertNotIn("what you write is kept", at_terminal.all)
+        ned = self.chat("ned", "mia")
+        ned.say(send="hello mia")
+        ned.wait("note")
+        ned.process.send_signal(signal.SIGINT)
+        ned.wait("error", message="Not sent and not kept: hello mia")
+        self.assertEqual(ned.process.wait(timeout=SECONDS), 1)
+
+    def test_a_script_whose_lines_were_lost_does_not_end_with_status_0(self):
+        piped = self.piped("hi\n", "--as", "oda", "nobody_here")
+        self.assertEqual(piped.returncode, 1)
+        self.assertIn("nobody_here", piped.stderr)
+        self.assertIn("not kept: hi", piped.stderr)
+        oda = self.chat("oda", "nobody_here")
+        oda.say(send="hi")
+        oda.wait("error", message="Not sent and not kept: hi")
+        self.assertEqual(oda.leave(), 1)
+        Person(self.server.address, "pia")
+        oda = self.chat("oda", "pia")
+        oda.say(send="")
+        oda.wait("failed", text="")
+        self.assertEqual(oda.leave(), 1)
+        self.assertEqual(self.piped("fine\n", "--as", "oda", "pia").returncode, 0)
+
+    def test_a_lost_answer_to_the_sign_up_does_not_burn_the_name(self):
+        relay = Relay(self.server.address)
+        self.addCleanup(relay.door.close)
+
+        def chat():
+            started = Chat(relay.address, self.home, "quin", password="")
+            self.addCleanup(started.end)
+            return started
+        self.assertEqual(chat().process.wait(timeout=SECONDS), 3)
+        self.assertTrue(relay.swallowed)
+        again = chat()
+        password = again.wait("password")["password"]
+        again.wait("connected")
+        self.assertEqual(again.leave(), 0)
+        answer = call(self.server.address, "POST", "/v1/tokens", {"handle": "quin", "password": password})
+        self.assertIn("token", answer.json)
+        for profile in os.scandir(os.path.join(self.home, "tidings")):
+            with open(profile.path, encoding="utf-8") as kept:
+                self.assertNotIn(password, kept.read())
+
+    def test_what_is_typed_as_soon_as_the_password_prompt_is_seen_counts(self):
+        for _ in range(5):
+            terminal = Terminal(self, "--as", "rob")
+            terminal.wait("Password for rob")
+            self.assertFalse(termios.tcgetattr(terminal.master)[3] & termios.ECHO)
+            terminal.type("short")
+            terminal.wait("at least 8 characters")
+            terminal.wait("Password for rob")
+            os.write(terminal.master, b"\x03")
+            self.assertEqual(terminal.process.wait(timeout=SECONDS), 1)
+
     def test_a_person_at_a_terminal(self):
         Person(self.server.address, "ida")
-        environment = dict(os.environ, HOME=self.home, XDG_CONFIG_HOME=self.home, TERM="xterm")
-        environment.pop("TIDINGS_PASSWORD", None)
-        master, slave = pty.openpty()
-        process = subprocess.Popen([harness.BINARY, "chat", "--server", self.server.address, "--as", "hal", "ida"],
-                                   env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
-        os.close(slave)
-        self.addCleanup(os.close, master)
-        self.addCleanup(lambda: (process.kill(), process.wait()))
-        screen = ""
-
-        def wait(pattern):
-            nonlocal screen
-            deadline = time.monotonic() + SECONDS
-            while not re.search(pattern, screen):
-                ready, _, _ = select.select([master], [], [], max(0, deadline - time.monotonic()))
-                self.assertTrue(ready, f"no {pattern} on the screen:\n{screen}")
-                screen += os.read(master, 65536).decode(errors="replace")
-            screen = screen[re.search(pattern, screen).end():]
-
-        wait("Password for hal")
-        while termios.tcgetattr(master)[3] & termios.ECHO:  # what is typed before is thrown away
-            self.assertIsNone(process.poll())
-        os.write(master, b"\n")
-        wait(r"Your password, shown only this once: \S+")
-        wait("ida")
-        os.write(master, b"hello ida\n")
-        wait("✓")
-        os.write(master, "/quit\n".encode())
-        self.assertEqual(process.wait(timeout=SECONDS), 0)
+        hal = Terminal(self, "--as", "hal", "ida")
+        hal.wait("Password for hal")
+        hal.type("")
+        hal.wait(r"Your password, shown only this once: \S+")
+        hal.wait("ida")
+        hal.type("hello ida")
+        hal.wait("✓")
+        hal.type("/quit")
+        self.assertEqual(hal.process.wait(timeout=SECONDS), 0)
         self.assertEqual(self.messages("ida", "hal"), ["hello ida"])
 
 
