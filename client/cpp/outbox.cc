@@ -24,6 +24,7 @@ base::Status Outbox::load() {
   if (loaded_) return {};
   auto messages = store_.load();
   if (!messages) return base::fail(messages.error());
+  drop_renamed(*messages);
   for (OutboxMessage& message : *messages) {
     if (!index_.emplace(message.client_id, message.conversation).second) continue;
     last_order_ = std::max(last_order_, message.order);
@@ -34,6 +35,22 @@ base::Status Outbox::load() {
   loaded_ = true;
   changed_ = true;
   return {};
+}
+
+// A crash between the two steps of giving a message another client id leaves it twice, at one place. The
+// older id was refused because its time was ahead, so the newer one has the smaller time.
+void Outbox::drop_renamed(std::vector<OutboxMessage>& messages) {
+  for (size_t i = 1; i < messages.size();) {
+    const OutboxMessage& a = messages[i - 1];
+    const OutboxMessage& b = messages[i];
+    if (a.order != b.order || a.conversation != b.conversation || a.message != b.message) {
+      ++i;
+      continue;
+    }
+    const size_t older = b.client_id < a.client_id ? i - 1 : i;
+    (void)store_.remove(messages[older].client_id);
+    messages.erase(messages.begin() + static_cast<std::ptrdiff_t>(older));
+  }
 }
 
 base::Status Outbox::add(OutboxMessage message) {
@@ -50,7 +67,8 @@ void Outbox::put_back(const model::ConversationId& conversation, std::vector<Out
   std::erase_if(lost, [this](const OutboxMessage& message) { return index_.contains(message.client_id); });
   if (lost.empty()) return;
   auto& queue = queues_[conversation];
-  // They go in front without touching what waits there: a crash between two puts must leave every message in its place.
+  // They go in front without touching what waits there: a crash between two puts must leave every message in
+  // its place.
   uint64_t order = queue.empty() ? last_order_ + 1 : queue.front().message.order - lost.size();
   auto place = queue.begin();
   for (OutboxMessage& message : lost) {

@@ -90,6 +90,7 @@ class Outbox {
     base::MonotonicTime deadline{};
   };
 
+  void drop_renamed(std::vector<OutboxMessage>& messages);
   Entry* find(const model::ClientId& client_id);
   void prune(Entry& entry, base::MonotonicTime now);
   void land(Entry& entry);
