@@ -100,6 +100,8 @@ void Caller::on_answer(size_t index, uint64_t number, wire::Answer<gateway::Send
       send.asked = false;
       return;
     }
+    // A restore may have unmade the conversation.
+    if (code == wire::Code::not_found) send.created = false;
     return retry_later(index, milliseconds(100) + random_.duration(seconds(1)));
   }
   if (!send.created) {
