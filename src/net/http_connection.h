@@ -68,7 +68,7 @@ class HttpConnection final : public Pollable {
   FileDescriptor socket_;
   Address peer_;
   Phase phase_ = Phase::reading;
-  bool begun_ = false;  // the next request has begun to arrive
+  bool begun_ = false;     // the next request has begun to arrive
   bool answered_ = false;  // one request at least
   bool keep_alive_ = false;
   bool head_ = false;
