@@ -315,6 +315,22 @@ TEST_F(CoreTest, AClientIdIsNotMintedAnewBeforeTheOutboxHasTheNewOne) {
   EXPECT_THAT(client.outbox.messages, IsEmpty());
 }
 
+// More is put back in front than this process ever sent.
+TEST_F(CoreTest, LostMessagesOfAnEarlierProcessGoInFrontOfWhatWaits) {
+  const auto backup = server.backup();
+  for (int i = 0; i < 5; ++i) server.say(chat, ann, "lost " + std::to_string(i));
+  go_online();
+  server.up = false;
+  server.cut();
+  send("typed meanwhile");
+  server.restore(backup);
+  server.up = true;
+  time.run_for(seconds(60));
+  EXPECT_THAT(seen(), ElementsAre("lost 0", "lost 1", "lost 2", "lost 3", "lost 4", "typed meanwhile"));
+  for (const auto& message : *client.outbox.load()) EXPECT_LT(message.order, uint64_t{1} << 33);
+  expect_equal_to_server();
+}
+
 TEST_F(CoreTest, LiveEventsWaitUntilTheSyncIsOver) {
   server.say(chat, bob, "one");
   server.instead = [&](const wire::ClientFrame& f) {
