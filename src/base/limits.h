@@ -49,8 +49,8 @@ struct Limits {
   size_t unflushed_records_max = 16'384;      // folded while a flush is under way; beyond it dispatch waits
   size_t undispatched_bytes_max = 64u << 20;  // records of a shard that wait for dispatch: new ones hear
                                               // busy, and a replay pauses
-  size_t chunk_bytes_max = 64 * 1024;  // events in one row of the store; one event always fits
-  size_t flush_records_max = 4096;     // folded records of one shard that make a flush due
+  size_t chunk_bytes_max = 64 * 1024;         // events in one row of the store; one event always fits
+  size_t flush_records_max = 4096;            // folded records of one shard that make a flush due
   nanoseconds flush_interval = std::chrono::milliseconds(200);
   nanoseconds store_sync_interval = std::chrono::seconds(10);
   size_t queries_in_flight_max = 1024;  // pulls and syncs per shard: busy

@@ -27,7 +27,7 @@ base::Status MemoryOutbox::put(const client::OutboxMessage& message) {
   // Orders grow: an older one of this client id gives way.
   if (!known_.insert(message.client_id).second) (void)remove(message.client_id);
   known_.insert(message.client_id);
-  messages_[message.order] = message;
+  messages_.emplace(message.order, message);
   return {};
 }
 base::Status MemoryOutbox::replace(const model::ClientId& old, const client::OutboxMessage& message) {

@@ -26,7 +26,7 @@ class MemoryOutbox : public client::OutboxStore {
   std::function<void(const client::OutboxMessage&)> on_put;
 
  private:
-  std::map<uint64_t, client::OutboxMessage> messages_;  // by order
+  std::multimap<uint64_t, client::OutboxMessage> messages_;  // by order
   std::set<model::ClientId> known_;
 };
 

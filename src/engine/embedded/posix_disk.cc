@@ -167,7 +167,8 @@ base::Status PosixDisk::make_directory(const std::string& directory) {
     struct stat about;
     if (::stat(path.c_str(), &about) != 0) return system_failure("make the directory", path, error);
     if (!S_ISDIR(about.st_mode)) return system_failure("make the directory", path, ENOTDIR);
-    // An earlier start may have died between the two calls above. A parent that is not ours to open was not made by us.
+    // An earlier start may have died between the two calls above. A parent that is not ours to open was not
+    // made by us.
     if (end == directory.size()) (void)sync_directory(parent);
   }
   return {};
