@@ -242,6 +242,12 @@ class Load {
       } else if (std::holds_alternative<wire::Welcome>(*frame)) {
         if (++welcomed_ == lines_.size()) create_conversations();
       } else if (auto* error = std::get_if<wire::ErrorFrame>(&*frame)) {
+        // All conversations are made at once: those beyond the bound of loads come again, as any client
+        // would.
+        if (error->code == wire::Code::busy && error->request == 1) {
+          reactor_.after(std::chrono::milliseconds(50), [this, &line] { create(line); });
+          continue;
+        }
         give_up("the server refuses: " + std::string(wire::name(error->code)) + " " + error->message);
       }
     }
@@ -250,11 +256,12 @@ class Load {
     for (auto& line : lines_) {
       line->conversation =
           model::direct_conversation(people_[line->index].user, people_[line->index ^ 1].user);
-      if (line->index % 2 == 0) {
-        line->socket->send(wire::encode(wire::ConversationCreate{
-            1, next_client_id(*line), model::ConversationKind::direct, {people_[line->index ^ 1].user}}));
-      }
+      if (line->index % 2 == 0) create(*line);
     }
+  }
+  void create(Line& line) {
+    line.socket->send(wire::encode(wire::ConversationCreate{
+        1, next_client_id(line), model::ConversationKind::direct, {people_[line.index ^ 1].user}}));
   }
   void on_ok(Line& line, const wire::Ok& ok) {
     if (ok.request == 1) {
