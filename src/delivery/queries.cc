@@ -55,8 +55,7 @@ void Queries::ask_member(uint64_t gateway, const ports::AskMember& query) {
 void Queries::pull(uint64_t gateway, ports::Pull query) {
   const auto id = query.conversation;
   const uint64_t number = query.query;
-  const bool taken = with(
-      id, [this, gateway, query = std::move(query)](Conversation& c) { pull_loaded(gateway, query, c); });
+  const bool taken = with(id, [this, gateway, query](Conversation& c) { pull_loaded(gateway, query, c); });
   if (!taken) refuse_page(gateway, number, Code::busy);
 }
 

@@ -54,9 +54,10 @@ struct StoreBatch {
   std::optional<base::Bytes> lineage;  // replaces the stored list of lineages
 };
 
-// The projection of the fold (protocol.md §3). commit() is called by one thread only; reads come from any thread and see
-// every batch whose commit returned. All calls block. An error of commit() or sync() is fatal for the process: after it
-// nothing may be acknowledged, the restart replays the log. A read that fails is tried again, or its asker is told.
+// The projection of the fold (protocol.md §3). commit() is called by one thread only; reads come from any
+// thread and see every batch whose commit returned. All calls block. An error of commit() or sync() is fatal
+// for the process: after it nothing may be acknowledged, the restart replays the log. A read that fails is
+// tried again, or its asker is told.
 class Store {
  public:
   virtual ~Store() = default;
