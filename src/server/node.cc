@@ -146,9 +146,10 @@ void Node::State::on_batch(ports::LogBatch batch) {
   for (const auto& part : split) {
     for (const auto& record : part) bytes += static_cast<int64_t>(record.payload.size());
   }
-  if (undispatched_bytes.fetch_add(bytes) + bytes > undispatched_bytes_max &&
-      !reading_paused.exchange(true)) {
+  if (undispatched_bytes.fetch_add(bytes) + bytes > undispatched_bytes_max) {
+    // First the pause, then the word of it: a shard that resumes in between must find something to resume.
     parts.log.pause_reading();
+    reading_paused = true;
     // All may have been taken in between.
     taken(0);
   }
