@@ -22,6 +22,9 @@ struct Limits {
   size_t page_bytes_max = 256 * 1024;        // bytes of events in one page; one event always fits
   size_t sync_rows_max = 500;                // vector rows in one sync, and rows in one answer
 
+  // --- conversations
+  size_t title_bytes_max = 200;  // UTF-8 bytes of a group's title: too_large for the request
+
   // --- sessions
   nanoseconds hello_timeout = std::chrono::seconds(10);         // no hello after the upgrade: hello_timeout
   nanoseconds http_request_timeout = std::chrono::seconds(10);  // no complete request after connect: closed
@@ -31,8 +34,12 @@ struct Limits {
   size_t outbox_bytes_max = 256 * 1024;                         // unsent bytes of one session: slow_consumer
   size_t read_outbox_bytes_max = 64 * 1024;  // unsent bytes above which a session's next pull or sync waits
   size_t sends_in_flight_max = 32;           // unanswered requests of one session: busy
-  size_t refused_client_ids_max = 32;        // remembered for `previous`; the oldest is forgotten
-  size_t connections_max = 16'000;           // per process, below its open-files limit: closed at accept
+  size_t unacked_places_max = 512;  // places sent to a session whose ack would be a mark; beyond it delivered
+                                    // is derived only after the next page
+  nanoseconds mark_interval = std::chrono::seconds(1);  // between two marks of a person in a conversation
+  size_t marks_waiting_max = 100'000;  // of a gateway; beyond it the client's own mark must tell
+  size_t refused_client_ids_max = 32;  // remembered for `previous`; the oldest is forgotten
+  size_t connections_max = 16'000;     // per process, below its open-files limit: closed at accept
 
   // --- the way of a command
   nanoseconds until_grace = std::chrono::seconds(30);  // `until` = log time + this
@@ -49,8 +56,12 @@ struct Limits {
   size_t unflushed_records_max = 16'384;      // folded while a flush is under way; beyond it dispatch waits
   size_t undispatched_bytes_max = 64u << 20;  // records of a shard that wait for dispatch: new ones hear
                                               // busy, and a replay pauses
-  size_t chunk_bytes_max = 64 * 1024;         // events in one row of the store; one event always fits
-  size_t flush_records_max = 4096;            // folded records of one shard that make a flush due
+  nanoseconds receipt_interval = std::chrono::seconds(1);  // between two receipt frames of a conversation
+  size_t effects_in_flight_max = 4096;                     // of a shard, appended and not yet back
+  nanoseconds feed_age_max = std::chrono::hours(24 * 7);
+  size_t feed_bytes_max = 1u << 30;
+  size_t chunk_bytes_max = 64 * 1024;  // events in one row of the store; one event always fits
+  size_t flush_records_max = 4096;     // folded records of one shard that make a flush due
   nanoseconds flush_interval = std::chrono::milliseconds(200);
   nanoseconds store_sync_interval = std::chrono::seconds(10);
   size_t queries_in_flight_max = 1024;  // pulls and syncs per shard: busy

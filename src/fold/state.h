@@ -3,33 +3,30 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "fold/entry.h"
 #include "model/conversation.h"
 #include "model/ids.h"
+#include "ports/store.h"
 
 namespace tidings::fold {
 
-// What a repeat of a command is answered with (protocol.md §6); its time is the id's.
-struct Entry {
-  model::Seq seq;
-  model::Ord ord;
-  model::MessageId id;
-  uint64_t body_hash = 0;
-  model::Position position;
-  friend bool operator==(const Entry&, const Entry&) = default;
-};
-struct KeyedEntry {
-  model::ClientId client_id;
-  Entry entry;
-  friend bool operator==(const KeyedEntry&, const KeyedEntry&) = default;
-};
-
-inline constexpr size_t newest_entries_max = 16;
 inline constexpr size_t own_after_read_max = 64;
+inline constexpr size_t intervals_max = 8;        // of a member; the oldest is forgotten, which only shrinks
+inline constexpr size_t members_inside_max = 32;  // above it members are parts of their own
 
+// Seqs that a member may read, both included; until 0: a member now.
+struct Interval {
+  model::Seq since, until;
+  bool has(model::Seq seq) const { return seq >= since && (until.value == 0 || seq <= until); }
+  friend bool operator==(const Interval&, const Interval&) = default;
+};
+
+// Somebody who is or was a member.
 struct Member {
   // A countable message that its sender sent while something was unread.
   struct OwnMessage {
@@ -39,38 +36,91 @@ struct Member {
   };
 
   model::UserId user;
-  model::Seq joined;  // the first seq that this member may read
+  model::Role role = model::Role::member;
+  std::vector<Interval> intervals;  // growing, apart; empty: never a member yet (a block came first)
   model::Seq read, delivered;
+  model::Seq shown_read;  // what others may know of `read`
   model::Ord read_ord;
+  model::Ord left_ord;                     // of the conversation when this person ceased to be a member
   std::vector<OwnMessage> own_after_read;  // at most own_after_read_max
   bool evicted = false;                    // something left own_after_read since the last mark
-  std::optional<model::ClientId> highest;  // highest version-7 client id that has an entry
-  std::vector<KeyedEntry> newest;  // entries of the newest version-7 ids, growing; at most newest_entries_max
-  friend bool operator==(const Member&, const Member&) = default;
+  bool blocks = false;                     // in a direct conversation: hears nothing from the other
+  Entries entries;                         // of this person's accepted commands here
+
+  bool is_member() const { return !intervals.empty() && intervals.back().until.value == 0; }
+  bool may_read(model::Seq seq) const;
+  // The newest seq that this person may read, in a conversation with this head.
+  model::Seq last_readable(model::Seq head) const;
+
+  bool unsaved = false;  // differs from what the store has; not part of the state
+  friend bool operator==(const Member& a, const Member& b);
+};
+
+// The newest position of another conversation whose effect was applied here. In a person's own log this is
+// also the list: what the person is, or was, a member of.
+struct Taken {
+  model::ConversationId source;
+  model::Position position;
+  model::ConversationKind kind = model::ConversationKind::direct;
+  bool listed = false;
+
+  bool unsaved = false;  // as above
+  friend bool operator==(const Taken& a, const Taken& b);
 };
 
 struct ConversationState {
   model::ConversationKind kind = model::ConversationKind::direct;
+  std::string title;
+  model::History history = model::History::joining;
   model::Seq seq;  // head; 0: the conversation does not exist
   model::Ord ord;
   model::MessageId created_id, head_id;
-  uint64_t marks = 0;       // accepted marks so far
-  model::Position applied;  // the newest record that changed this state
-  uint64_t chain = 0;       // hash over (position, outputs) of all records that did
-  std::vector<Member> members;
-  friend bool operator==(const ConversationState&, const ConversationState&) = default;
+  uint64_t marks = 0;  // accepted marks so far
+  model::Position
+      activity;  // of the newest event, or of the newest accepted mark up to listed_marks_max members
+  model::Position applied;             // the newest record that changed this state
+  uint64_t chain = 0;                  // hash over (position, outputs) of all records that did
+  bool quarantined = false;            // everything is answered `internal`
+  std::vector<Member> members;         // by user; those who left, too
+  std::vector<Taken> taken;            // by source
+  std::vector<model::UserId> blocked;  // in a person's own log; sorted
 
   bool exists() const { return seq.value > 0; }
+  // Members now.
+  size_t member_count() const;
   Member* member(model::UserId user);
   const Member* member(model::UserId user) const;
+  // The same, made if need be.
+  Member& known(model::UserId user);
+  const Taken* taken_from(const model::ConversationId& source) const;
+  friend bool operator==(const ConversationState&, const ConversationState&) = default;
 };
 
 // Messages that `m` has not seen: exact, O(own_after_read) (protocol.md §8).
 uint64_t unread(const ConversationState& c, const Member& m);
+// What others may know of everybody's marks; above listed_marks_max members only `viewer`'s. `viewer` sees
+// all of its own.
+std::vector<model::Mark> marks_for(const ConversationState& c, model::UserId viewer);
+// Above listed_marks_max members: how many others have the viewer's own newest messages.
+std::vector<model::ReadCount> counts_for(const ConversationState& c, model::UserId viewer);
 
-base::Bytes encode_state(const ConversationState& state);
-base::Result<ConversationState> decode_state(base::BytesView bytes);
-base::Bytes encode_entry(const Entry& entry);
-base::Result<Entry> decode_entry(base::BytesView bytes);
+// The state as the store keeps it: its value, and the parts that are unsaved (all with `whole`). A state of
+// few members has no parts.
+struct EncodedState {
+  base::Bytes value;
+  std::vector<ports::StatePart> parts;
+};
+EncodedState encode_state(const ConversationState& state, bool whole = false);
+base::Result<ConversationState> decode_state(const ports::StoredState& stored);
+// The key of the part that holds this member, if members are parts.
+base::Bytes member_part(model::UserId user);
+
+// What a list shows of a conversation to one person, decoded without the rest. `stored` has that person's
+// part, if there is one.
+struct Glance {
+  ConversationState head;  // its members: at most members_inside_max, and the viewer
+  size_t member_count = 0;
+};
+base::Result<Glance> glance(const ports::StoredState& stored);
 
 }  // namespace tidings::fold

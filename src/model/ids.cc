@@ -92,6 +92,19 @@ ConversationId direct_conversation(UserId a, UserId b) {
   return {uuid_v8(name)};
 }
 
+ConversationId group_conversation(UserId creator, const ClientId& create) {
+  std::string name = "grp";
+  base::append_key(name, creator.value);
+  name += create.view();
+  return {uuid_v8(name)};
+}
+
+ConversationId self_conversation(UserId user) {
+  std::string name = "self";
+  base::append_key(name, user.value);
+  return {uuid_v8(name)};
+}
+
 ClientId create_client_id(const ClientId& send) {
   return {uuid_v8("create" + std::string(send.view()))};
 }

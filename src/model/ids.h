@@ -80,6 +80,11 @@ std::optional<uint64_t> parse_decimal(std::string_view text);
 // The one direct conversation of two people, from either side: UUIDv8(SHA-256("dm" | min | max)), big-endian
 // numbers.
 ConversationId direct_conversation(UserId a, UserId b);
+// A group: UUIDv8(SHA-256("grp" | creator | client id of its create)), so that a repeated create gives the
+// same.
+ConversationId group_conversation(UserId creator, const ClientId& create);
+// A person's own log: UUIDv8(SHA-256("self" | person)).
+ConversationId self_conversation(UserId user);
 // The client id of the create that goes before a first send: UUIDv8(SHA-256("create" | client id)).
 ClientId create_client_id(const ClientId& send);
 

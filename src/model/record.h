@@ -1,4 +1,4 @@
-// What stands in the log (protocol.md §2 "Records"). MARK and EFFECT come with People.
+// What stands in the log (protocol.md §2 "Records").
 #pragma once
 
 #include <cstdint>
@@ -25,13 +25,42 @@ struct ReplyTo {
 
 struct CreateConversation {
   ConversationKind kind = ConversationKind::direct;
-  std::vector<UserId> members;  // creator first
+  std::vector<UserId> members;  // creator first, nobody twice
+  std::string title;            // of a group
+  History history = History::joining;
   friend bool operator==(const CreateConversation&, const CreateConversation&) = default;
 };
 struct SendMessage {
   Message message;
   std::optional<ClientId> previous;  // the newest unanswered send of this device here; not in the body hash
   friend bool operator==(const SendMessage&, const SendMessage&) = default;
+};
+struct UpdateConversation {
+  std::optional<std::string> title;
+  std::optional<History> history;
+  friend bool operator==(const UpdateConversation&, const UpdateConversation&) = default;
+};
+struct AddMembers {
+  std::vector<UserId> users;
+  friend bool operator==(const AddMembers&, const AddMembers&) = default;
+};
+struct RemoveMember {
+  UserId user;
+  friend bool operator==(const RemoveMember&, const RemoveMember&) = default;
+};
+struct LeaveConversation {
+  friend bool operator==(const LeaveConversation&, const LeaveConversation&) = default;
+};
+struct SetRole {
+  UserId user;
+  Role role = Role::member;
+  friend bool operator==(const SetRole&, const SetRole&) = default;
+};
+// In the person's own log.
+struct SetBlock {
+  UserId user;
+  bool blocked = true;
+  friend bool operator==(const SetBlock&, const SetBlock&) = default;
 };
 
 // A person's command.
@@ -43,8 +72,55 @@ struct Command {
   ClientId client_id;
   base::WallTime
       until{};  // a record with a later time is answered `busy` and changes nothing; not in the body hash
-  std::variant<CreateConversation, SendMessage> body;
+  std::variant<CreateConversation, SendMessage, UpdateConversation, AddMembers, RemoveMember,
+               LeaveConversation, SetRole, SetBlock>
+      body;
   friend bool operator==(const Command&, const Command&) = default;
+};
+
+// A member's watermarks move (the MARK of protocol.md §8). Never refused: what does not raise them changes
+// nothing.
+struct Marking {
+  UserId user;
+  ReplyTo reply_to;  // gateway 0: nobody asks for an answer
+  ConversationId conversation;
+  Seq read;             // 0: not told
+  Ord read_ord;         // of the event at `read`
+  Seq delivered;        // 0: not told
+  bool hidden = false;  // `read` is for the person's own devices only
+  friend bool operator==(const Marking&, const Marking&) = default;
+};
+
+// Follows from an event of another conversation (protocol.md §3 "Effects"); applied once, in the order of the
+// source's positions.
+struct Effect {
+  // To the person's own log: became a member of the source, or no longer is.
+  struct Listing {
+    UserId person;
+    ConversationKind kind = ConversationKind::direct;
+    bool listed = true;
+    friend bool operator==(const Listing&, const Listing&) = default;
+  };
+  // To a direct conversation, from the own log of `by`.
+  struct Blocking {
+    UserId by, user;
+    bool blocked = true;
+    friend bool operator==(const Blocking&, const Blocking&) = default;
+  };
+
+  ConversationId conversation;  // where it is applied
+  ConversationId source;
+  Position source_position;
+  UserId from;  // who caused it
+  std::variant<Listing, Blocking> body;
+  friend bool operator==(const Effect&, const Effect&) = default;
+};
+
+// The state of this conversation cannot be read: it answers `internal` from here on, so that no other
+// conversation waits for it.
+struct Quarantine {
+  ConversationId conversation;
+  friend bool operator==(const Quarantine&, const Quarantine&) = default;
 };
 
 // A beginning of the stream's history (protocol.md §1 "Lineage"); stands under stream_partition.
@@ -63,6 +139,8 @@ struct FoldVersion {
   friend bool operator==(const FoldVersion&, const FoldVersion&) = default;
 };
 
-using Record = std::variant<Command, Lineage, FoldVersion>;
+// What a conversation is told.
+using Entering = std::variant<Command, Marking, Effect, Quarantine>;
+using Record = std::variant<Command, Marking, Effect, Quarantine, Lineage, FoldVersion>;
 
 }  // namespace tidings::model

@@ -29,6 +29,19 @@ struct Detach {
 struct Commands {
   std::vector<model::Command> commands;
 };
+// A member's watermarks. `read_id` is the id of the event at marking.read; another one there: diverged,
+// before the append. Answered if marking.reply_to names somebody.
+struct Mark {
+  model::Marking marking;
+  std::optional<model::MessageId> read_id;
+};
+// A session of the person at this gateway begins or ends to look at the conversation. Those of a gateway are
+// forgotten with its link.
+struct Focus {
+  model::UserId user;
+  model::ConversationId conversation;
+  bool looks = true;
+};
 // Events after a cursor. `check` is the newest event at or below `after` that the asker holds.
 struct Pull {
   uint64_t query = 0;
@@ -38,17 +51,31 @@ struct Pull {
   std::optional<model::Cursor> check;
   size_t limit = 200;
 };
-// Sync tier 3 for the part of from..to (inclusive) that this shard owns; `vector` is sorted by conversation.
+// What lies around a place, for showing.
+struct History {
+  enum class Where : uint8_t { before, after, around };
+  uint64_t query = 0;
+  model::UserId user;
+  model::ConversationId conversation;
+  Where where = Where::before;
+  model::Seq seq;
+  std::optional<model::Cursor> have;
+  size_t limit = 50;
+};
+// Sync of the part of from..to (inclusive) that this shard owns: with `activity` what has changed since then
+// (tier 2), else what differs from `vector`, sorted by conversation (tier 3).
 struct VectorRow {
   model::ConversationId conversation;
   model::Seq seq;
   model::MessageId id;
+  std::optional<uint64_t> mark_count;
 };
 struct Sync {
   uint64_t query = 0;
   model::UserId user;
   model::ConversationId from, to;
   std::vector<VectorRow> vector;
+  std::optional<model::Position> activity;
   size_t limit = 500;
 };
 // Is the person a member now?
@@ -57,7 +84,29 @@ struct AskMember {
   model::UserId user;
   model::ConversationId conversation;
 };
-using UpFrame = std::variant<Attach, Detach, Commands, Pull, Sync, AskMember>;
+// The members, by user id, from above `after` on. For who is or was a member.
+struct AskMembers {
+  uint64_t query = 0;
+  model::UserId user;
+  model::ConversationId conversation;
+  model::UserId after;
+  size_t limit = 200;
+};
+// Whom the person blocks. To the shard of the person's own log.
+struct AskBlocks {
+  uint64_t query = 0;
+  model::UserId user;
+};
+// Does the event stand there under that id, and may the person read it? What cannot be compared any more
+// counts as there.
+struct AskEvent {
+  uint64_t query = 0;
+  model::UserId user;
+  model::ConversationId conversation;
+  model::Cursor event;
+};
+using UpFrame = std::variant<Attach, Detach, Commands, Mark, Focus, Pull, History, Sync, AskMember,
+                             AskMembers, AskBlocks, AskEvent>;
 
 // --- Down: from one core shard to a gateway, in fold order.
 
@@ -79,24 +128,38 @@ struct Reply {
 // every socket.
 struct EventOut {
   model::ConversationId conversation;
+  model::Seq seq;
+  model::UserId from;
   std::vector<model::UserId> people;
   uint64_t except_session =
       0;  // it gets the reply instead; 0: nobody (only for the gateway that sent the command)
   std::string bytes;
 };
+// Marks have moved. `bytes` is the whole frame.
+struct ReceiptOut {
+  model::ConversationId conversation;
+  std::vector<model::UserId> people;
+  bool in_focus = false;  // only for sessions that look at the conversation
+  std::string bytes;
+};
+// As wire::PageFrame.
 struct Page {
   model::ConversationId conversation;
   std::vector<std::string> events;  // whole event frames
   std::vector<model::Hole> holes;
-  model::Seq upto, head, asof;
-  bool more = false;
+  model::Seq from, upto, head, asof;
+  bool more = false, earlier = false;
   std::vector<model::Mark> marks;
   uint64_t mark_count = 0;
+  std::vector<model::ReadCount> counts;
+  uint64_t members = 0;
 };
+// The answer of a pull or a history.
 struct PageOut {
   uint64_t query = 0;
   wire::Answer<Page> page;
 };
+// As wire::SyncedConversation.
 struct SyncRow {
   model::ConversationId conversation;
   model::ConversationKind kind = model::ConversationKind::direct;
@@ -104,8 +167,12 @@ struct SyncRow {
   model::Seq head;
   model::MessageId head_id;
   model::Ord ord;
+  model::Role role = model::Role::member;
+  bool left = false;
+  uint64_t members = 0;
   std::vector<model::Mark> marks;
   uint64_t mark_count = 0;
+  model::Ord read_ord;
   uint64_t unread = 0;
 };
 struct SyncRows {
@@ -121,7 +188,26 @@ struct MemberOut {
   uint64_t query = 0;
   wire::Answer<bool> member;
 };
-using DownFrame = std::variant<Reply, EventOut, PageOut, SyncOut, MemberOut>;
+struct Members {
+  std::vector<model::MemberRow> rows;  // by user id
+  bool more = false;
+  uint64_t count = 0;  // of all
+};
+struct MembersOut {
+  uint64_t query = 0;
+  wire::Answer<Members> members;
+};
+struct BlocksOut {
+  uint64_t query = 0;
+  wire::Answer<std::vector<model::UserId>> users;
+};
+// The answer of AskEvent.
+struct EventThereOut {
+  uint64_t query = 0;
+  wire::Answer<bool> there;
+};
+using DownFrame = std::variant<Reply, EventOut, ReceiptOut, PageOut, SyncOut, MemberOut, MembersOut,
+                               BlocksOut, EventThereOut>;
 
 // What every batch of the core carries.
 struct LinkStamp {

@@ -53,8 +53,63 @@ struct MessageSend {
 struct ConversationCreate {
   Request request = 0;
   model::ClientId client_id;
-  model::ConversationKind kind = model::ConversationKind::direct;
-  std::vector<model::UserId> members;  // without or with the creator
+  model::ConversationKind kind = model::ConversationKind::direct;  // direct or group
+  std::vector<model::UserId> members;                              // without or with the creator
+  std::string title;                                               // of a group; may be empty
+  model::History history = model::History::joining;
+};
+// At least one of title and history.
+struct ConversationUpdate {
+  Request request = 0;
+  model::ConversationId conversation;
+  model::ClientId client_id;
+  std::optional<std::string> title;
+  std::optional<model::History> history;
+};
+struct ConversationLeave {
+  Request request = 0;
+  model::ConversationId conversation;
+  model::ClientId client_id;
+};
+struct MemberAdd {
+  Request request = 0;
+  model::ConversationId conversation;
+  model::ClientId client_id;
+  std::vector<model::UserId> users;
+};
+struct MemberRemove {
+  Request request = 0;
+  model::ConversationId conversation;
+  model::ClientId client_id;
+  model::UserId user;
+};
+struct MemberRole {
+  Request request = 0;
+  model::ConversationId conversation;
+  model::ClientId client_id;
+  model::UserId user;
+  model::Role role = model::Role::member;
+};
+// JSON type "block.set".
+struct BlockFrame {
+  Request request = 0;
+  model::ClientId client_id;
+  model::UserId user;
+  bool blocked = true;
+};
+// The person's watermarks here. Without `request` it is not answered; with it by ok (seq = head, ord, id 0)
+// or an error.
+struct MarkFrame {
+  std::optional<Request> request;
+  model::ConversationId conversation;
+  std::optional<model::Cursor> read;  // the event that was read last
+  model::Ord read_ord;                // its ord; needed with read
+  std::optional<model::Seq> delivered;
+  bool hidden = false;  // JSON "private": `read` is told to the person's own devices only
+};
+// The conversation that the session looks at; absent: none. Never answered.
+struct FocusFrame {
+  std::optional<model::ConversationId> conversation;
 };
 struct PullFrame {
   Request request = 0;
@@ -63,22 +118,38 @@ struct PullFrame {
   std::optional<model::Cursor> check;
   std::optional<uint64_t> limit;
 };
+// What lies around a place, for showing (protocol.md §7): answered by a page.
+enum class HistoryPlace : uint8_t { before, after, around };
+struct HistoryFrame {
+  Request request = 0;
+  model::ConversationId conversation;
+  HistoryPlace place = HistoryPlace::before;  // JSON: exactly one of the fields before, after, around
+  model::Seq seq;                             // before: above it nothing; 2^53-1 is "from the newest on"
+  std::optional<model::Cursor> have;          // as check of a pull
+  std::optional<uint64_t> limit;
+};
+// JSON: [conversation, seq, id] or [conversation, seq, id, mark_count].
 struct VectorEntry {
   model::ConversationId conversation;
   model::Cursor have;
+  std::optional<uint64_t> mark_count;
 };
+// With `activity` (tier 2): what has changed since that cursor was handed out, whatever the vector says; else
+// (tier 3) what differs from the vector.
 struct SyncFrame {
   Request request = 0;
   model::ConversationId from, to;  // inclusive
   std::vector<VectorEntry> vector;
+  std::optional<model::Position> activity;
 };
 // A type that this version does not know: ignored without `request`, answered `unsupported` with it.
 struct UnknownFrame {
   std::string type;
   std::optional<Request> request;
 };
-using ClientFrame =
-    std::variant<Hello, Ping, Ack, Bye, MessageSend, ConversationCreate, PullFrame, SyncFrame, UnknownFrame>;
+using ClientFrame = std::variant<Hello, Ping, Ack, Bye, MessageSend, ConversationCreate, ConversationUpdate,
+                                 ConversationLeave, MemberAdd, MemberRemove, MemberRole, BlockFrame,
+                                 MarkFrame, FocusFrame, PullFrame, HistoryFrame, SyncFrame, UnknownFrame>;
 
 // Why a frame was not taken. Without `closes` it is answered under `request` (dropped if there is none).
 struct FrameProblem {
@@ -92,6 +163,8 @@ struct FrameProblem {
 // are Limits::json_depth_max and text_bytes_max. Never throws; the message needs no padding.
 struct ClientFrames {
   std::vector<base::Result<ClientFrame, FrameProblem>> frames;
+  // The largest `received` of any frame of the message: counted frames stored by the client (an ack).
+  std::optional<uint64_t> received;
 };
 ClientFrames parse_client_frames(std::string_view message, size_t depth_max = 16,
                                  size_t text_bytes_max = 16 * 1024);
@@ -102,7 +175,16 @@ std::string encode(const Ack&);
 std::string encode(const Bye&);
 std::string encode(const MessageSend&);
 std::string encode(const ConversationCreate&);
+std::string encode(const ConversationUpdate&);
+std::string encode(const ConversationLeave&);
+std::string encode(const MemberAdd&);
+std::string encode(const MemberRemove&);
+std::string encode(const MemberRole&);
+std::string encode(const BlockFrame&);
+std::string encode(const MarkFrame&);
+std::string encode(const FocusFrame&);
 std::string encode(const PullFrame&);
+std::string encode(const HistoryFrame&);
 std::string encode(const SyncFrame&);
 
 // --- server to client
@@ -117,8 +199,11 @@ struct Welcome {
   base::WallTime now{};  // log time
   std::string branch;
   std::string sync = "full";  // none, changes, full
-  uint64_t frame_bytes_max = 0, text_bytes_max = 0, page_events_max = 0, sends_in_flight_max = 0;  // limits
+  // limits
+  uint64_t frame_bytes_max = 0, text_bytes_max = 0, page_events_max = 0, sends_in_flight_max = 0;
+  uint64_t sync_rows_max = 0, members_max = 0, title_bytes_max = 0;
 };
+// Ephemeral: not counted.
 struct Pong {
   base::WallTime now{};
 };
@@ -142,25 +227,43 @@ struct ErrorFrame {
 struct EventFrame {
   model::Event event;
 };
+// Marks of a conversation's members have moved. Up to listed_marks_max members: `marks` of those who moved,
+// with mark_count as of then. Above: one's own mark if it moved, and `counts` for one's own newest messages
+// (only to sessions that look at the conversation).
+struct Receipt {
+  model::ConversationId conversation;
+  std::vector<model::Mark> marks;
+  uint64_t mark_count = 0;
+  std::vector<model::ReadCount> counts;
+  uint64_t members = 0;  // with counts: the others are members - 1
+};
+// Answer of a pull and of a history. Events and holes together cover every seq of from..upto, both included
+// (from = after + 1 for a pull; from > upto: nothing).
 struct PageFrame {
   Request request = 0;
   model::ConversationId conversation;
   std::vector<model::Event> events;
   std::vector<model::Hole> holes;
-  model::Seq upto, head, asof;
-  bool more = false;
-  std::vector<model::Mark> marks;
+  model::Seq from, upto, head, asof;
+  bool more = false;               // of a pull, and of history after/around: there are events above upto
+  bool earlier = false;            // of a history: this person may read something below from
+  std::vector<model::Mark> marks;  // of all members up to listed_marks_max; above: one's own
   uint64_t mark_count = 0;
+  std::vector<model::ReadCount> counts;  // above listed_marks_max: of one's own newest messages
+  uint64_t members = 0;
 };
 struct SyncedConversation {
   model::ConversationId conversation;
   model::ConversationKind kind = model::ConversationKind::direct;
   std::string title;
-  model::Cursor
-      head;  // seq and id of the newest event; 0, 0 never happens: every conversation has its creation
+  model::Cursor head;  // seq and id of the newest event that one may read; never 0
   model::Ord ord;
-  std::vector<model::Mark> marks;
+  model::Role role = model::Role::member;
+  bool left = false;               // no longer a member: what was readable still is
+  uint64_t members = 0;            // how many there are now
+  std::vector<model::Mark> marks;  // as in a page
   uint64_t mark_count = 0;
+  model::Ord read_ord;  // of one's own read mark
   uint64_t unread = 0;
 };
 struct SyncAnswer {
@@ -171,7 +274,7 @@ struct SyncAnswer {
   std::optional<model::ConversationId> next;  // with more: `from` of the next sync
 };
 using ServerFrame =
-    std::variant<Welcome, Pong, Ok, ErrorFrame, EventFrame, PageFrame, SyncAnswer, UnknownFrame>;
+    std::variant<Welcome, Pong, Ok, ErrorFrame, EventFrame, Receipt, PageFrame, SyncAnswer, UnknownFrame>;
 
 std::string encode(const Welcome&);
 std::string encode(const Pong&);
@@ -179,12 +282,15 @@ std::string encode(const Ok&);
 std::string encode(const ErrorFrame&);
 // The bytes of one event: the same for every socket, in live events and in pages.
 std::string encode_event(const model::Event&);
+std::string encode(const Receipt&);
 // `events` are whole frames as encode_event wrote them.
 std::string encode_page(const PageFrame& page_without_events, const std::vector<std::string>& events);
 std::string encode(const SyncAnswer&);
 
 struct ServerFrames {
   std::vector<base::Result<ServerFrame, FrameProblem>> frames;
+  // How many of them are counted (protocol.md §11): all but welcome, kick and what is marked ephemeral.
+  uint64_t counted = 0;
 };
 ServerFrames parse_server_frames(std::string_view message);
 
