@@ -50,8 +50,8 @@ Conversation* Conversations::try_get(const model::ConversationId& id) {
 
 bool Conversations::make_room() {
   size_t looked = 0;
-  for (auto it = by_age_.begin(); it != by_age_.end() && all_.size() >= parts_.limits.states_max &&
-                                  looked < eviction_candidates_max;
+  for (auto it = by_age_.begin();
+       it != by_age_.end() && all_.size() >= parts_.limits.states_max && looked < eviction_candidates_max;
        ++looked) {
     Conversation& oldest = **it++;
     if (!may_leave(oldest)) continue;

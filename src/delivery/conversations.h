@@ -72,8 +72,8 @@ class Conversations {
   Parts parts_;
   std::unordered_map<model::ConversationId, std::unique_ptr<Conversation>> all_;
   std::list<Conversation*> by_age_;  // used last at the end
-  std::set<uint64_t> lists_;           // under way, by the epoch in which they began
-  uint64_t epoch_ = 0;                 // of the newest list
+  std::set<uint64_t> lists_;         // under way, by the epoch in which they began
+  uint64_t epoch_ = 0;               // of the newest list
   size_t loads_in_flight_ = 0;
   base::Gauge& states_;
   base::Counter& loads_;

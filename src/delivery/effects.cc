@@ -86,10 +86,11 @@ void Effects::note(const model::Event& event, model::Position position) {
   }
   // In the next turn, with what else is folded in this one.
   if (retry_timer_ == 0) {
-    retry_timer_ = parts_.executor.after(TIDINGS_SEED_BUG(33) ? base::nanoseconds(std::chrono::seconds(1)) : base::nanoseconds(0), [this] {
-      retry_timer_ = 0;
-      pump();
-    });
+    retry_timer_ = parts_.executor.after(
+        TIDINGS_SEED_BUG(33) ? base::nanoseconds(std::chrono::seconds(1)) : base::nanoseconds(0), [this] {
+          retry_timer_ = 0;
+          pump();
+        });
   }
   gauge_.add(static_cast<int64_t>(effects.size()));
 }

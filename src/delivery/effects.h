@@ -1,6 +1,6 @@
 // What events of this shard's conversations cause in others (protocol.md §3 "Effects"): an effect is a record
-// of its own, appended as soon as its event is folded, and durable when the log gives it back. A checkpoint tells
-// up to where all effects are durable; what a crash cut off there is found again in the feed.
+// of its own, appended as soon as its event is folded, and durable when the log gives it back. A checkpoint
+// tells up to where all effects are durable; what a crash cut off there is found again in the feed.
 //
 // Why an effect arrives exactly once: it is appended in the order of its source, maybe more than once; the
 // target remembers the newest source position that it took and ignores the rest.
@@ -60,7 +60,7 @@ class Effects {
   void retry_later();
 
   Parts parts_;
-  std::map<model::Position, Source> sources_;  // events with effects that are not all durable
+  std::map<model::Position, Source> sources_;   // events with effects that are not all durable
   std::map<uint16_t, size_t> busy_partitions_;  // partition → its sources
   std::deque<model::Effect> waiting_;           // for the log, in order
   // Appended and not durable. One that an earlier run had appended counts before ours is appended.

@@ -8,7 +8,8 @@ namespace tidings::delivery {
 
 namespace {
 
-// Read steps and delivered steps of a person stand under the same key, apart from each other (docs/formats/store.md).
+// Read steps and delivered steps of a person stand under the same key, apart from each other
+// (docs/formats/store.md).
 void pack_steps(Conversation& c, ports::StoreBatch& batch) {
   for (const auto& [user, time] : std::exchange(c.marks_moved, {})) {
     const fold::Member* m = c.state.member(user);

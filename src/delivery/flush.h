@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "delivery/conversations.h"
-#include "delivery/dispatcher.h"
 #include "ports/store.h"
 #include "wire/record.h"
 
@@ -15,8 +14,8 @@ namespace tidings::delivery {
 
 class Flush {
  public:
-  Flush(Conversations& conversations, Dispatcher& dispatcher, size_t chunk_bytes_max)
-      : conversations_(conversations), dispatcher_(dispatcher), chunk_bytes_max_(chunk_bytes_max) {}
+  Flush(Conversations& conversations, size_t chunk_bytes_max)
+      : conversations_(conversations), chunk_bytes_max_(chunk_bytes_max) {}
 
   // The conversation differs from what the store has.
   void note(Conversation& conversation);
@@ -46,7 +45,6 @@ class Flush {
   void pack_events(Conversation& conversation, ports::StoreBatch& batch) const;
 
   Conversations& conversations_;
-  Dispatcher& dispatcher_;
   const size_t chunk_bytes_max_;
   std::vector<model::ConversationId> dirty_;
   std::vector<wire::FeedRow> feed_;

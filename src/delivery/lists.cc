@@ -25,7 +25,8 @@ std::optional<model::ConversationId> successor(model::ConversationId id) {
 }
 
 // What the person sees of the conversation from outside.
-ports::SyncRow row_of(const model::ConversationId& id, const fold::ConversationState& s, const fold::Member& m) {
+ports::SyncRow row_of(const model::ConversationId& id, const fold::ConversationState& s,
+                      const fold::Member& m) {
   ports::SyncRow row;
   row.conversation = id;
   row.kind = s.kind;
@@ -47,8 +48,10 @@ ports::SyncRow row_of(const model::ConversationId& id, const fold::ConversationS
 
 bool is_news(const ports::Sync& query, const ports::SyncRow& row, const fold::ConversationState& s,
              const fold::Member& m) {
-  if (query.activity) return (row.left ? m.left.position : s.activity) > *query.activity;
-  const auto have = std::ranges::lower_bound(query.vector, row.conversation, {}, &ports::VectorRow::conversation);
+  // The cursor is above all that it covers.
+  if (query.activity) return (row.left ? m.left.position : s.activity) >= *query.activity;
+  const auto have =
+      std::ranges::lower_bound(query.vector, row.conversation, {}, &ports::VectorRow::conversation);
   const bool known = have != query.vector.end() && have->conversation == row.conversation;
   return !known || have->seq != row.head || have->id != row.head_id ||
          (have->mark_count && *have->mark_count != row.mark_count);
@@ -68,14 +71,14 @@ void Queries::sync(uint64_t gateway, ports::Sync query) {
   parts_.readers.post(
       [this, gateway, query = std::move(query), unlisted = std::move(unlisted), activity, list]() mutable {
         auto listed = read_list(query, unlisted);
-        parts_.executor.post([this, gateway, query = std::move(query), listed = std::move(listed), activity,
-                              list] {
-          --under_way_;
-          parts_.conversations.end_list(list);
-          if (listed) return sync_listed(gateway, query, *listed, activity);
-          base::log_error("a person's conversations could not be read: {}", listed.error().sentence);
-          parts_.registry.send(gateway, ports::SyncOut{query.query, wire::problem(Code::internal)});
-        });
+        parts_.executor.post(
+            [this, gateway, query = std::move(query), listed = std::move(listed), activity, list] {
+              --under_way_;
+              parts_.conversations.end_list(list);
+              if (listed) return sync_listed(gateway, query, *listed, activity);
+              base::log_error("a person's conversations could not be read: {}", listed.error().sentence);
+              parts_.registry.send(gateway, ports::SyncOut{query.query, wire::problem(Code::internal)});
+            });
       });
 }
 

@@ -15,7 +15,8 @@ using wire::Code;
 namespace {
 
 bool may_read(const fold::Member& m, Seq seq) {
-  return m.may_read(seq) || (TIDINGS_SEED_BUG(19) && !m.intervals.empty() && seq >= m.intervals.front().since);
+  return m.may_read(seq) ||
+         (TIDINGS_SEED_BUG(19) && !m.intervals.empty() && seq >= m.intervals.front().since);
 }
 
 // Appends the hole from..to, or makes the last one longer.
@@ -126,8 +127,7 @@ void Queries::fill_upwards(ports::Page& page, const Conversation& c, const fold:
     if (e.seq <= page.upto || e.seq > page.head || full) return;
     const bool readable = may_read(m, e.seq);
     std::string frame = readable ? wire::encode_event(e) : std::string();
-    full = readable &&
-           (count >= limit || (count > 0 && bytes + frame.size() > parts_.limits.page_bytes_max));
+    full = readable && (count >= limit || (count > 0 && bytes + frame.size() > parts_.limits.page_bytes_max));
     if (full) return;
     // What the store lost or cannot show is named, so that no cursor waits for it for ever.
     cover(page.holes, m, {page.upto.value + 1}, {e.seq.value - 1});
@@ -172,8 +172,8 @@ void Queries::add_marks(ports::Page& page, const Conversation& c, const fold::Me
 // --- history
 
 void Queries::history(uint64_t gateway, const ports::History& query) {
-  const bool taken =
-      with(query.conversation, [this, gateway, query](Conversation& c) { history_loaded(gateway, query, c); });
+  const bool taken = with(query.conversation,
+                          [this, gateway, query](Conversation& c) { history_loaded(gateway, query, c); });
   if (!taken) refuse_page(gateway, query.query, Code::busy);
 }
 
@@ -197,8 +197,9 @@ void Queries::history_compared(uint64_t gateway, const ports::History& query, Co
   const fold::Member& m = *c.state.member(query.user);
   const Seq head = m.last_readable(c.state.seq);
   // Downwards from `upto`, and upwards after it.
-  const Seq upto = query.where == Where::before ? Seq{std::min(std::max<uint64_t>(query.seq.value, 1) - 1, head.value)}
-                                                : std::min(query.seq, head);
+  const Seq upto = query.where == Where::before
+                       ? Seq{std::min(std::max<uint64_t>(query.seq.value, 1) - 1, head.value)}
+                       : std::min(query.seq, head);
   const bool down = query.where != Where::after, up = query.where != Where::before;
   const Seq below = down ? m.readable_upto(upto).value_or(Seq{0}) : Seq{0};
   const Seq above = up ? m.readable_from({upto.value + 1}).value_or(Seq{0}) : Seq{0};
@@ -285,7 +286,8 @@ void Queries::fill_downwards(ports::Page& page, const Conversation& c, const fol
     }
   }
   page.from = {at.value + 1};
-  page.events.insert(page.events.end(), std::move_iterator(events.rbegin()), std::move_iterator(events.rend()));
+  page.events.insert(page.events.end(), std::move_iterator(events.rbegin()),
+                     std::move_iterator(events.rend()));
   page.holes.insert(page.holes.end(), holes.rbegin(), holes.rend());
 }
 

@@ -169,4 +169,56 @@ void Queries::ask_event(uint64_t gateway, const ports::AskEvent& query) {
   if (!taken) send(wire::problem(Code::busy));
 }
 
+void Queries::ask_reads(uint64_t gateway, const ports::AskReads& query) {
+  const auto send = [this, gateway, number = query.query](wire::Answer<std::vector<ports::ReadRow>> rows) {
+    parts_.registry.send(gateway, ports::ReadsOut{number, std::move(rows)});
+  };
+  const bool taken = with(query.conversation, [this, query, send](Conversation& c) {
+    if (const auto refused = refusal(c, query.user, true)) return send(wire::problem(*refused));
+    const auto& s = c.state;
+    if (query.seq.value == 0 || query.seq > s.seq || !s.member(query.user)->may_read(query.seq))
+      return send(wire::problem(Code::not_found));
+    std::vector<ports::ReadRow> rows;
+    for (const auto& m : s.members) {
+      if (m.user == query.user || !m.is_member() || m.delivered < query.seq) continue;
+      rows.push_back({m.user, true, m.shown_read >= query.seq, {}, {}});
+    }
+    if (s.kind != model::ConversationKind::group || rows.empty()) return send(std::move(rows));
+    if (!take_slot()) return send(wire::problem(Code::busy));
+    parts_.readers.post([this, query, send, rows = std::move(rows)]() mutable {
+      const auto status = add_times(query.conversation, query.seq, rows);
+      parts_.executor.post([this, send, status, rows = std::move(rows)]() mutable {
+        --under_way_;
+        if (!status) {
+          base::log_error("times of marks could not be read: {}", status.error().sentence);
+          return send(wire::problem(Code::internal));
+        }
+        send(std::move(rows));
+      });
+    });
+  });
+  if (!taken) send(wire::problem(Code::busy));
+}
+
+base::Status Queries::add_times(const model::ConversationId& id, model::Seq seq,
+                                std::vector<ports::ReadRow>& rows) const {
+  const auto time_of = [&](model::UserId user, model::Seq from,
+                           std::optional<base::WallTime>& time) -> base::Status {
+    auto step = parts_.store.find_step(id, user, from);
+    if (!step) return base::fail(step.error());
+    const bool of_read = from.value < wire::delivered_step;
+    if (!*step || ((*step)->seq.value < wire::delivered_step) != of_read) return {};
+    const auto decoded = wire::decode_step((*step)->value);
+    if (decoded) time = decoded->time;
+    return {};
+  };
+  for (auto& row : rows) {
+    if (auto status = time_of(row.user, {seq.value | wire::delivered_step}, row.delivered_at); !status)
+      return status;
+    if (!row.read) continue;
+    if (auto status = time_of(row.user, seq, row.read_at); !status) return status;
+  }
+  return {};
+}
+
 }  // namespace tidings::delivery

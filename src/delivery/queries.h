@@ -38,6 +38,7 @@ class Queries {
   void ask_member(uint64_t gateway, const ports::AskMember& query);
   void ask_members(uint64_t gateway, const ports::AskMembers& query);
   void ask_blocks(uint64_t gateway, const ports::AskBlocks& query);
+  void ask_reads(uint64_t gateway, const ports::AskReads& query);
   void ask_event(uint64_t gateway, const ports::AskEvent& query);
 
   // Runs `then` once the conversation is in memory (maybe inside the call); false if there is no room for it.
@@ -76,6 +77,10 @@ class Queries {
   base::Result<Listed> read_list(const ports::Sync& query,
                                  const std::vector<model::ConversationId>& unlisted) const;
 
+  // On the read pool: the times of what has happened.
+  base::Status add_times(const model::ConversationId& id, model::Seq seq,
+                         std::vector<ports::ReadRow>& rows) const;
+
   void refuse_page(uint64_t gateway, uint64_t query, wire::Code code);
   bool take_slot();
 
@@ -83,8 +88,8 @@ class Queries {
   size_t under_way_ = 0;  // queries that wait for the read pool
 };
 
-// Events by seq, decoded; [from, upto] is all that was read. Rows that are there and cannot be decoded have no
-// events.
+// Events by seq, decoded; [from, upto] is all that was read. Rows that are there and cannot be decoded have
+// no events.
 struct Queries::Range {
   std::vector<model::Event> events;  // growing
   model::Seq from{1}, upto{0};       // empty: nothing was read

@@ -1,6 +1,7 @@
-// Tells people that marks have moved: the first time at once, then at most once a Limits::receipt_interval and
-// conversation with all that moved meanwhile (protocol.md §8). Up to listed_marks_max members everybody is told
-// who moved; above, authors who look at the conversation are told how many, and movers' own devices of their own.
+// Tells people that marks have moved: the first time at once, then at most once a Limits::receipt_interval
+// and conversation with all that moved meanwhile (protocol.md §8). Up to listed_marks_max members everybody
+// is told who moved; above, authors who look at the conversation are told how many, and movers' own devices
+// of their own.
 #pragma once
 
 #include <map>

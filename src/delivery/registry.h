@@ -24,7 +24,8 @@ class Registry {
   void send(uint64_t gateway, ports::DownFrame frame);
   // To every gateway with a session of a member, once each; and of those whom the event itself made none. The
   // session in `except` gets the reply instead.
-  void send_event(const model::Event& event, const fold::ConversationState& state, const model::ReplyTo& except);
+  void send_event(const model::Event& event, const fold::ConversationState& state,
+                  const model::ReplyTo& except);
   // To every gateway with a session of one of these people; `make` gives the frame without its people.
   void send_receipt(const std::vector<model::UserId>& people, const std::function<ports::ReceiptOut()>& make);
 

@@ -36,7 +36,7 @@ Shard::Shard(Parts parts)
                         dispatch_arrived();
                       },
                       [this](Conversation& c) { quarantine(c); }}),
-      flush_(conversations_, dispatcher_, parts_.limits.chunk_bytes_max),
+      flush_(conversations_, parts_.limits.chunk_bytes_max),
       queries_({parts_.index, parts_.shard_count, parts_.executor, parts_.readers, parts_.store,
                 conversations_, flush_, registry_, parts_.limits, [this] { return folded_below(); }}),
       effects_({parts_.index, parts_.shard_count, parts_.executor, parts_.log, parts_.store, parts_.limits,
@@ -89,9 +89,12 @@ void Shard::arrive(ports::LogRecord record, size_t bytes, model::Record&& decode
   Arrived arrived{std::move(record), model::FoldVersion{}, bytes};
   const bool wanted = std::visit(
       [&]<class Content>(Content& content) {
-        if constexpr (std::is_same_v<Content, model::Lineage>) return false;
-        else if constexpr (std::is_same_v<Content, model::FoldVersion>) arrived.content = content;
-        else arrived.content = model::Entering(std::move(content));
+        if constexpr (std::is_same_v<Content, model::Lineage>)
+          return false;
+        else if constexpr (std::is_same_v<Content, model::FoldVersion>)
+          arrived.content = content;
+        else
+          arrived.content = model::Entering(std::move(content));
         return true;
       },
       decoded);
@@ -233,7 +236,8 @@ void Shard::settle(Conversation& c, const fold::Place& place, fold::Output& out,
     c.entries.insert_or_assign({user, out.entries.single->client_id},
                                Conversation::Left{out.entries.single->entry, false});
   if (!out.entries.block.empty()) {
-    for (const auto& e : out.entries.block) c.entries.insert_or_assign({user, e.client_id}, Conversation::Left{e.entry, true});
+    for (const auto& e : out.entries.block)
+      c.entries.insert_or_assign({user, e.client_id}, Conversation::Left{e.entry, true});
     c.blocks.emplace_back(user, std::move(out.entries.block));
   }
   if (out.moved) {
@@ -321,7 +325,8 @@ void Shard::flush_now() {
   for (auto& checkpoint : batch.checkpoints)
     checkpoint.effects = effects_.durable_upto(checkpoint.partition, checkpoint.position);
   parts_.writer.submit(
-      parts_.index, std::move(batch), low, parts_.executor, [this, low, waiters = std::move(waiters)]() mutable {
+      parts_.index, std::move(batch), low, parts_.executor,
+      [this, low, waiters = std::move(waiters)]() mutable {
         flush_.committed();
         written_ = low;
         for (auto& waiter : waiters) waiter();

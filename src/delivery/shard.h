@@ -1,6 +1,6 @@
 // One core shard: owns the partitions p with p mod shard_count == index, and takes their records from the log
-// through the fold to the store, the senders and the members (protocol.md §2-§4). shard.cc holds a record's way,
-// shard_links.cc what gateways ask. One executor; all calls on its thread unless said.
+// through the fold to the store, the senders and the members (protocol.md §2-§4). shard.cc holds a record's
+// way, shard_links.cc what gateways ask. One executor; all calls on its thread unless said.
 #pragma once
 
 #include <cstdint>
@@ -50,8 +50,8 @@ class Shard : public ports::CoreShard {
   // Where folding goes on: the checkpoints of this shard's partitions, and the stream's low. Reads the store
   // for effects that an earlier run left undone, so it blocks.
   base::Status start(const std::vector<ports::Checkpoint>& checkpoints, model::Position low);
-  // Records of this shard's partitions and of the stream, and effects that its conversations caused elsewhere,
-  // in position order; `end` is told even if there are none.
+  // Records of this shard's partitions and of the stream, and effects that its conversations caused
+  // elsewhere, in position order; `end` is told even if there are none.
   void on_records(std::vector<ports::LogRecord> records, model::Position end);
   // Writes what is folded, then calls `done` here.
   void flush(base::Task done);
@@ -111,11 +111,13 @@ class Shard : public ports::CoreShard {
   void take(uint64_t gateway, ports::AskMember frame);
   void take(uint64_t gateway, ports::AskMembers frame);
   void take(uint64_t gateway, ports::AskBlocks frame);
+  void take(uint64_t gateway, ports::AskReads frame);
   void take(uint64_t gateway, ports::AskEvent frame);
   void refuse(const std::vector<model::Command>& commands, wire::Code code);
   void mark(const ports::Mark& frame, Conversation& conversation);
   void append_mark(const ports::Mark& frame, Conversation& conversation);
-  void answer_mark(const model::Marking& marking, std::optional<wire::Code> error, const Conversation* conversation);
+  void answer_mark(const model::Marking& marking, std::optional<wire::Code> error,
+                   const Conversation* conversation);
 
   Parts parts_;
   Registry registry_;

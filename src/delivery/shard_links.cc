@@ -49,6 +49,9 @@ void Shard::take(uint64_t gateway, ports::AskMembers frame) {
 void Shard::take(uint64_t gateway, ports::AskBlocks frame) {
   queries_.ask_blocks(gateway, frame);
 }
+void Shard::take(uint64_t gateway, ports::AskReads frame) {
+  queries_.ask_reads(gateway, frame);
+}
 void Shard::take(uint64_t gateway, ports::AskEvent frame) {
   queries_.ask_event(gateway, frame);
 }
@@ -88,9 +91,8 @@ void Shard::refuse(const std::vector<model::Command>& commands, Code code) {
 
 void Shard::take(uint64_t, ports::Mark frame) {
   const auto marking = frame.marking;
-  const bool taken =
-      arrived_bytes_ <= parts_.limits.undispatched_bytes_max &&
-      queries_.with(marking.conversation, [this, frame](Conversation& c) { mark(frame, c); });
+  const bool taken = arrived_bytes_ <= parts_.limits.undispatched_bytes_max &&
+                     queries_.with(marking.conversation, [this, frame](Conversation& c) { mark(frame, c); });
   if (!taken) answer_mark(marking, Code::busy, nullptr);
 }
 
@@ -107,8 +109,8 @@ void Shard::mark(const ports::Mark& frame, Conversation& c) {
   queries_.compare(c, {marking.read, *frame.read_id}, [this, frame](wire::Answer<bool> there) {
     if (!there) return answer_mark(frame.marking, there.error().code, nullptr);
     if (!*there) return answer_mark(frame.marking, Code::diverged, nullptr);
-    const bool taken =
-        queries_.with(frame.marking.conversation, [this, frame](Conversation& now) { append_mark(frame, now); });
+    const bool taken = queries_.with(frame.marking.conversation,
+                                     [this, frame](Conversation& now) { append_mark(frame, now); });
     if (!taken) answer_mark(frame.marking, Code::busy, nullptr);
   });
 }

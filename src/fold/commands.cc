@@ -98,7 +98,8 @@ struct Check {
 
   Checked operator()(const model::UpdateConversation& update) const {
     if (const auto refused = in_group(Role::admin)) return refuse(*refused);
-    const bool same = update.title.value_or(c.title) == c.title && update.history.value_or(c.history) == c.history;
+    const bool same =
+        update.title.value_or(c.title) == c.title && update.history.value_or(c.history) == c.history;
     return same ? Verdict::nothing : Verdict::accept;
   }
 

@@ -51,7 +51,8 @@ Member& ConversationState::known(model::UserId user) {
   auto it = std::ranges::lower_bound(members, user, {}, &Member::user);
   if (it == members.end() || it->user != user) {
     // What stood inside the value must be written as parts once.
-    if (members.size() == members_inside_max) std::ranges::for_each(members, [](auto& m) { m.unsaved = true; });
+    if (members.size() == members_inside_max)
+      std::ranges::for_each(members, [](auto& m) { m.unsaved = true; });
     it = members.insert(it, Member{});
     it->user = user;
   }

@@ -16,9 +16,9 @@
 namespace tidings::fold {
 
 inline constexpr size_t own_after_read_max = 64;
-inline constexpr size_t intervals_max = 8;        // of a member; the oldest is forgotten, which only shrinks
+inline constexpr size_t intervals_max = 8;  // of a member; the oldest is forgotten, which only shrinks
 inline constexpr size_t members_inside_max = model::listed_marks_max;  // above it members are parts
-inline constexpr size_t taken_inside_max = 8;  // likewise
+inline constexpr size_t taken_inside_max = 8;                          // likewise
 
 // Seqs that a member may read, both included; until 0: a member now.
 struct Interval {
@@ -116,7 +116,8 @@ uint64_t unread(const ConversationState& c, const Member& m);
 // What others may know of everybody's marks; above listed_marks_max members only `viewer`'s. `viewer` sees
 // all of its own.
 std::vector<model::Mark> marks_for(const ConversationState& c, model::UserId viewer);
-// Above listed_marks_max members: how many others have somebody's own newest messages. Made once, asked for many.
+// Above listed_marks_max members: how many others have somebody's own newest events. Made once, asked for
+// many.
 class Counts {
  public:
   explicit Counts(const ConversationState& c);

@@ -174,13 +174,15 @@ base::Bytes member_part(model::UserId user) {
 }
 
 EncodedState encode_state(const ConversationState& s) {
-  const bool members_apart = s.members.size() > members_inside_max, taken_apart = s.taken.size() > taken_inside_max;
+  const bool members_apart = s.members.size() > members_inside_max,
+             taken_apart = s.taken.size() > taken_inside_max;
   EncodedState out;
   out.value.reserve(128 + (members_apart ? 0 : s.members.size() * 128));
   base::Writer w(out.value);
   w.fixed(state_schema);
   w.fixed(static_cast<uint8_t>(s.kind));
-  w.fixed(static_cast<uint8_t>((s.quarantined ? flag_quarantined : 0) | (members_apart ? flag_members_apart : 0) |
+  w.fixed(static_cast<uint8_t>((s.quarantined ? flag_quarantined : 0) |
+                               (members_apart ? flag_members_apart : 0) |
                                (taken_apart ? flag_taken_apart : 0)));
   w.fixed(static_cast<uint8_t>(s.history));
   w.fixed(s.activity.value);
