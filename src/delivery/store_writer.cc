@@ -2,11 +2,12 @@
 
 #include <algorithm>
 
+#include "ports/feed.h"
+
 namespace tidings::delivery {
 
 namespace {
-// Looked at in one go: more than a sync interval of the busiest server adds.
-constexpr size_t feed_trim_bytes_max = 8 << 20;
+constexpr auto feed_look_interval = std::chrono::seconds(10);
 }  // namespace
 
 StoreWriter::StoreWriter(Parts parts)
@@ -45,18 +46,12 @@ void StoreWriter::commit(size_t shard, ports::StoreBatch batch, model::Position 
 // read is trimmed another time.
 void StoreWriter::trim_feed(ports::StoreBatch& batch) {
   const auto now = parts_.clock.monotonic();
-  if (batch.feed.empty() || now - feed_looked_at_ < parts_.limits.store_sync_interval) return;
+  if (batch.feed.empty() || now - feed_looked_at_ < feed_look_interval) return;
   feed_looked_at_ = now;
-  const auto bytes = parts_.store.feed_bytes();
-  const auto oldest = parts_.store.read_feed({0}, feed_trim_bytes_max);
-  if (!bytes || !oldest) return;
-  uint64_t left = *bytes;
-  for (const auto& entry : *oldest) {
-    const bool old = batch.feed.back().time - entry.time > parts_.limits.feed_age_max;
-    if ((!old && left <= parts_.limits.feed_bytes_max) || entry.position >= *batch.low) break;
-    left -= std::min<uint64_t>(left, entry.value.size());
-    batch.feed_kept_from = model::Position{entry.position.value + 1};
-  }
+  const auto since =
+      batch.feed.back().time - std::chrono::duration_cast<base::milliseconds>(parts_.limits.feed_age_max);
+  const auto cut = ports::feed_cut(parts_.store, {since, parts_.limits.feed_bytes_max, *batch.low});
+  if (cut) batch.feed_kept_from = *cut;
 }
 
 void StoreWriter::sync(base::Executor& on, base::Task done) {

@@ -223,7 +223,7 @@ struct EventThereOut {
   uint64_t query = 0;
   wire::Answer<bool> there;
 };
-using DownFrame = std::variant<Reply, EventOut, ReceiptOut, PageOut, SyncOut, MemberOut, MembersOut,
+using DownFrame = std::variant<Reply, EventOut, ReceiptOut, PageOut, SyncOut, MemberOut, MembersOut, ReadsOut,
                                BlocksOut, EventThereOut>;
 
 // What every batch of the core carries.

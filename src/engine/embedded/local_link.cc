@@ -17,35 +17,39 @@ size_t heap_bytes(const std::vector<T>& values) {
   return values.capacity() * sizeof(T);
 }
 
+// Frames of numbers alone.
+template <class Frame>
+  requires std::is_trivially_copyable_v<Frame>
+size_t heap_bytes(const Frame&) {
+  return 0;
+}
+
 size_t heap_bytes(const model::Command& command) {
-  if (const auto* send = std::get_if<model::SendMessage>(&command.body))
-    return heap_bytes(send->message.text);
-  return heap_bytes(std::get<model::CreateConversation>(command.body).members);
-}
-size_t heap_bytes(const Attach&) {
-  return 0;
-}
-size_t heap_bytes(const Detach&) {
-  return 0;
+  struct {
+    size_t operator()(const model::CreateConversation& create) const {
+      return heap_bytes(create.members) + heap_bytes(create.title);
+    }
+    size_t operator()(const model::SendMessage& send) const { return heap_bytes(send.message.text); }
+    size_t operator()(const model::UpdateConversation& update) const {
+      return update.title ? heap_bytes(*update.title) : 0;
+    }
+    size_t operator()(const model::AddMembers& add) const { return heap_bytes(add.users); }
+    size_t operator()(const model::RemoveMember&) const { return 0; }
+    size_t operator()(const model::LeaveConversation&) const { return 0; }
+    size_t operator()(const model::SetRole&) const { return 0; }
+    size_t operator()(const model::SetBlock&) const { return 0; }
+  } bytes;
+  return std::visit(bytes, command.body);
 }
 size_t heap_bytes(const Commands& frame) {
   size_t bytes = heap_bytes<model::Command>(frame.commands);
   for (const auto& command : frame.commands) bytes += heap_bytes(command);
   return bytes;
 }
-size_t heap_bytes(const Pull&) {
-  return 0;
-}
 size_t heap_bytes(const Sync& frame) {
   return heap_bytes(frame.vector);
 }
-size_t heap_bytes(const AskMember&) {
-  return 0;
-}
 
-size_t heap_bytes(const Reply&) {
-  return 0;
-}
 size_t heap_bytes(const EventOut& frame) {
   return heap_bytes(frame.people) + heap_bytes(frame.bytes);
 }
@@ -56,14 +60,41 @@ size_t heap_bytes(const PageOut& frame) {
   for (const auto& event : page.events) bytes += heap_bytes(event);
   return bytes;
 }
-size_t heap_bytes(const SyncOut& frame) {
-  if (!frame.rows.ok()) return heap_bytes(frame.rows.error().detail);
-  size_t bytes = heap_bytes<SyncRow>(frame.rows->rows);
-  for (const auto& row : frame.rows->rows) bytes += heap_bytes(row.title) + heap_bytes(row.marks);
+size_t heap_bytes(const ReceiptOut& frame) {
+  return heap_bytes(frame.people) + heap_bytes(frame.bytes);
+}
+size_t heap_bytes(const SyncRows& rows) {
+  size_t bytes = heap_bytes<SyncRow>(rows.rows);
+  for (const auto& row : rows.rows) bytes += heap_bytes(row.title) + heap_bytes(row.marks);
   return bytes;
 }
+size_t heap_bytes(const Members& members) {
+  return heap_bytes(members.rows);
+}
+size_t heap_bytes(bool) {
+  return 0;
+}
+template <class T>
+size_t heap_bytes(const wire::Answer<T>& answer) {
+  return answer.ok() ? heap_bytes(*answer) : heap_bytes(answer.error().detail);
+}
+size_t heap_bytes(const SyncOut& frame) {
+  return heap_bytes(frame.rows);
+}
 size_t heap_bytes(const MemberOut& frame) {
-  return frame.member.ok() ? 0 : heap_bytes(frame.member.error().detail);
+  return heap_bytes(frame.member);
+}
+size_t heap_bytes(const MembersOut& frame) {
+  return heap_bytes(frame.members);
+}
+size_t heap_bytes(const ReadsOut& frame) {
+  return heap_bytes(frame.rows);
+}
+size_t heap_bytes(const BlocksOut& frame) {
+  return heap_bytes(frame.users);
+}
+size_t heap_bytes(const EventThereOut& frame) {
+  return heap_bytes(frame.there);
 }
 
 template <class Frame>
