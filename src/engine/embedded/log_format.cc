@@ -166,6 +166,12 @@ std::optional<uint64_t> decode_trailer(BytesView bytes, uint32_t seed) {
   return get<uint64_t>(bytes, 4);
 }
 
+size_t bytes_until_zeros(BytesView bytes) {
+  constexpr size_t step = 4096;
+  while (bytes.size() >= step && all_zero(bytes.substr(bytes.size() - step))) bytes.remove_suffix(step);
+  return bytes.find_last_not_of('\0') + 1;
+}
+
 std::optional<GroupHeader> whole_group_at(BytesView bytes, uint32_t seed, uint64_t min, uint64_t max) {
   if (bytes.size() < group_header_bytes) return std::nullopt;
   // The number is looked at first: it rules out almost everything without a checksum.
@@ -179,7 +185,8 @@ std::optional<GroupHeader> whole_group_at(BytesView bytes, uint32_t seed, uint64
 
 size_t find_whole_group(BytesView bytes, uint32_t seed, uint64_t min) {
   const uint64_t max = min + bytes.size() / group_header_bytes;
-  for (size_t at = 0; at + group_header_bytes <= bytes.size(); ++at) {
+  const size_t end = bytes_until_zeros(bytes);
+  for (size_t at = 0; at < end; ++at) {
     if (whole_group_at(bytes.substr(at), seed, min, max)) return at;
   }
   return BytesView::npos;
@@ -193,8 +200,10 @@ Tail judge_tail(BytesView rest, uint32_t seed, uint64_t next_group) {
   // Groups have no alignment and the length of the bad one cannot be trusted, so every byte may begin
   // something whole.
   const uint64_t number_max = next_group + rest.size() / group_header_bytes;
-  for (size_t at = 0; at + trailer_bytes <= rest.size(); ++at) {
+  const size_t end = bytes_until_zeros(rest);
+  for (size_t at = 0; at < end; ++at) {
     const BytesView here = rest.substr(at);
+    if (here.size() < trailer_bytes) break;
     if (get<uint32_t>(here, 0) == trailer_magic) {
       const auto found = decode_trailer(here, seed);
       if (found && *found >= next_group) return Tail::damaged;

@@ -76,6 +76,8 @@ base::Bytes encode_trailer(uint32_t seed, uint64_t group_number);
 // The group number of the trailer at the beginning of `bytes`, if one is there whole.
 std::optional<uint64_t> decode_trailer(base::BytesView bytes, uint32_t seed);
 
+// Without the zeros at the end.
+size_t bytes_until_zeros(base::BytesView bytes);
 // The group that begins with the first byte, if it stands there whole and has a number from `min` to `max`.
 std::optional<GroupHeader> whole_group_at(base::BytesView bytes, uint32_t seed, uint64_t min, uint64_t max);
 // Where the first whole group numbered `min` or higher begins, looking at every byte; npos if there is none.

@@ -12,10 +12,6 @@ using base::Result;
 using base::Status;
 using ports::Disk;
 
-uint64_t bytes_until_zeros(base::BytesView bytes) {
-  return bytes.find_last_not_of('\0') + 1;
-}
-
 class Surveyor {
  public:
   Surveyor(Disk& disk, const std::string& directory, const SurveyOptions& options)
