@@ -22,6 +22,7 @@ using model::Position;
 
 constexpr uint64_t base_step = 1ull << 40;  // protocol.md §1 "Position": after a restore
 constexpr uint64_t base_multiple = 4096;
+constexpr const char* aside_prefix = "damaged-";  // and the time
 constexpr uint64_t segment_bytes_default = 64u << 20;
 
 void count(RecordCount& into, const RecordView& record) {
@@ -193,7 +194,13 @@ base::Result<Doctor::Cut> Doctor::cut() {
   State& s = *state_;
   if (!s.survey.damage) return base::failure("there is no damage, so nothing is cut");
   if (s.survey.cut_unfinished) {
-    if (auto resumed = embedded::resume_cut(s.disk, s.diagnosis.log); !resumed)
+    auto names = s.disk.list(s.data);
+    if (!names) return base::fail(names.error());
+    std::vector<std::string> asides;
+    for (const std::string& name : *names) {
+      if (name.starts_with(aside_prefix)) asides.push_back(s.data + "/" + name);
+    }
+    if (auto resumed = embedded::resume_cut(s.disk, s.diagnosis.log, asides); !resumed)
       return base::fail(resumed.error());
     // What it put back in its place is seen now.
     const Diagnosis before = std::move(s.diagnosis);
@@ -215,7 +222,7 @@ base::Result<Doctor::Cut> Doctor::cut() {
   const model::Lineage lineage{random.u64(), *base, time, model::Lineage::Reason::restore};
 
   embedded::CutOrder order;
-  order.aside = s.data + "/damaged-" + std::to_string(base::to_ms(clock.wall()));
+  order.aside = s.data + "/" + aside_prefix + std::to_string(base::to_ms(clock.wall()));
   order.segment_id = random.u64();
   order.segment_bytes = segment_bytes_default;
   order.beginning = {*base, model::stream_partition, time, wire::encode_record(lineage)};

@@ -124,7 +124,11 @@ class Cut {
 
 }  // namespace
 
-Status resume_cut(Disk& disk, const std::string& directory) {
+Status resume_cut(Disk& disk, const std::string& directory, const std::vector<std::string>& asides) {
+  // Whatever was moved must stand where it is before something takes its old name.
+  for (const std::string& aside : asides) {
+    if (auto synced = disk.sync_directory(aside); !synced) return synced;
+  }
   auto names = disk.list(directory);
   if (!names) return base::fail(names.error());
   for (const std::string& name : *names) {

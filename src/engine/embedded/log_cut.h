@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "engine/embedded/log_survey.h"
@@ -19,7 +20,9 @@ struct CutOrder {
 };
 
 // Ends what a cut that died left half done, as far as it must be before the directory is surveyed again.
-base::Status resume_cut(ports::Disk& disk, const std::string& directory);
+// `asides` are the directories into which it may have moved files.
+base::Status resume_cut(ports::Disk& disk, const std::string& directory,
+                        const std::vector<std::string>& asides);
 
 // Cuts where the survey, of the locked directory, found damage. A crash at any moment leaves the old damage
 // or a marker because of which recover() refuses; then resume_cut(), a new survey and a new cut finish it.
