@@ -68,6 +68,7 @@ EmbeddedLog::EmbeddedLog(Parts parts, std::unique_ptr<ports::DirectoryLock> lock
       space_(parts_.disk, parts_.directory, parts_.free_bytes_min, parts_.segment_bytes, parts_.metrics),
       lock_(std::move(lock)),
       segments_(std::move(found.segments)),
+      low_(found.low),
       file_(std::move(found.last)),
       write_offset_(found.write_offset),
       next_group_(found.next_group),
@@ -220,7 +221,12 @@ void EmbeddedLog::read(Position from, Sink sink) {
     });
     replay_ = std::make_unique<Replay>();
     replay_->segment = static_cast<size_t>(above - segments_.begin()) - 1;
-    if (auto opened = open_replay(); !opened) return fail(opened.error().sentence);
+    const bool from_low =
+        low_ && from >= parts_.verify_from && segments_[replay_->segment].header.number <= low_->segment;
+    if (from_low) {
+      while (segments_[replay_->segment].header.number < low_->segment) ++replay_->segment;
+    }
+    if (auto opened = open_replay(from_low ? &*low_ : nullptr); !opened) return fail(opened.error().sentence);
     read_step();
   });
 }
@@ -288,7 +294,7 @@ Result<bool> EmbeddedLog::fetch(std::vector<LogRecord>& records) {
   return false;
 }
 
-Status EmbeddedLog::open_replay() {
+Status EmbeddedLog::open_replay(const LogPlace* from) {
   const Segment& segment = segments_[replay_->segment];
   auto file = parts_.disk.open(segment.path, ports::Disk::Open::existing);
   if (!file) return base::fail(file.error());
@@ -297,7 +303,11 @@ Status EmbeddedLog::open_replay() {
   replay_->reader.reset();
   replay_->file = *std::move(file);
   replay_->file_bytes = *size;
-  replay_->reader.emplace(*replay_->file, segment.header);
+  if (from) {
+    replay_->reader.emplace(*replay_->file, segment.header, from->offset, from->group);
+  } else {
+    replay_->reader.emplace(*replay_->file, segment.header);
+  }
   return {};
 }
 

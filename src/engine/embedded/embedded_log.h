@@ -115,7 +115,7 @@ class EmbeddedLog : public ports::Log {
   void go_on_reading();
   // The next bounded part of what is stored; true if there is no more.
   base::Result<bool> fetch(std::vector<ports::LogRecord>& records);
-  base::Status open_replay();
+  base::Status open_replay(const LogPlace* from = nullptr);
   void finish();
   void fail(const std::string& sentence);
 
@@ -142,6 +142,8 @@ class EmbeddedLog : public ports::Log {
   // From here on: the log's executor only.
   std::unique_ptr<ports::DirectoryLock> lock_;
   std::vector<Segment> segments_;
+  const std::optional<LogPlace>
+      low_;  // found at the start: reading from verify_from or above may begin there
   std::unique_ptr<ports::File> file_;  // of the last segment
   uint64_t write_offset_;
   uint64_t next_group_;

@@ -27,11 +27,6 @@ N get(BytesView bytes, size_t at) {
   return n;
 }
 
-bool all_zero(BytesView bytes) {
-  return bytes.empty() ||
-         (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
-
 }  // namespace
 
 Bytes encode(const SegmentHeader& header) {
@@ -164,6 +159,11 @@ std::optional<uint64_t> decode_trailer(BytesView bytes, uint32_t seed) {
   if (bytes.size() < trailer_bytes || get<uint32_t>(bytes, 0) != trailer_magic) return std::nullopt;
   if (get<uint32_t>(bytes, 12) != base::crc32c(bytes.substr(0, 12), seed)) return std::nullopt;
   return get<uint64_t>(bytes, 4);
+}
+
+bool all_zero(BytesView bytes) {
+  return bytes.empty() ||
+         (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 size_t bytes_until_zeros(BytesView bytes) {

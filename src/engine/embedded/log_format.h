@@ -76,6 +76,7 @@ base::Bytes encode_trailer(uint32_t seed, uint64_t group_number);
 // The group number of the trailer at the beginning of `bytes`, if one is there whole.
 std::optional<uint64_t> decode_trailer(base::BytesView bytes, uint32_t seed);
 
+bool all_zero(base::BytesView bytes);
 // Without the zeros at the end.
 size_t bytes_until_zeros(base::BytesView bytes);
 // The group that begins with the first byte, if it stands there whole and has a number from `min` to `max`.

@@ -12,6 +12,8 @@ using base::Result;
 using base::Status;
 using ports::Disk;
 
+constexpr uint64_t rest_step_bytes = 256 * 1024;
+
 class Surveyor {
  public:
   Surveyor(Disk& disk, const std::string& directory, const SurveyOptions& options)
@@ -167,6 +169,9 @@ class Surveyor {
         }
         newest = record.position;
       }
+      if (!out_.low && newest >= options_.verify_from) {
+        out_.low = {segment.header.number, (*group)->offset, (*group)->header.number};
+      }
       end.newest = newest;
       end.newest_time = records->back().time;
       end.last_offset = (*group)->offset;
@@ -176,10 +181,26 @@ class Surveyor {
     }
   }
 
+  // All from `offset`, or only the beginning if nothing but a trailer stands there: an empty rest of 64 MiB
+  // is looked through in small steps.
+  static Result<base::Bytes> read_rest(ports::File& file, uint64_t offset, uint64_t bytes) {
+    const uint64_t all = bytes - std::min(bytes, offset);
+    auto beginning = file.read(offset, std::min(all, rest_step_bytes));
+    if (!beginning ||
+        !all_zero(base::BytesView(*beginning).substr(std::min(trailer_bytes, beginning->size()))))
+      return file.read(offset, all);
+    for (uint64_t at = rest_step_bytes; at < all; at += rest_step_bytes) {
+      auto step = file.read(offset + at, std::min(all - at, rest_step_bytes));
+      if (!step) return step;
+      if (!all_zero(*step)) return file.read(offset, all);
+    }
+    return beginning;
+  }
+
   Status judge(ports::File& file, const GroupReader& reader, const Segment& segment, uint64_t bytes,
                std::string& what) {
     LogEnd& end = out_.end;
-    auto rest = file.read(end.offset, bytes - std::min(bytes, end.offset));
+    auto rest = read_rest(file, end.offset, bytes);
     if (!rest) return base::fail(rest.error());
     const auto trailer = decode_trailer(*rest, reader.seed());
     end.in_doubt = end.last_offset != 0 && trailer != end.group - 1;

@@ -50,6 +50,13 @@ struct LogEnd {
   std::optional<base::WallTime> newest_time;
 };
 
+// Where reading may begin: the first group that was found with a record at or above verify_from.
+struct LogPlace {
+  uint64_t segment = 0;  // its number
+  uint64_t offset = segment_header_bytes;
+  uint64_t group = 1;
+};
+
 struct LogSurvey {
   std::vector<LogFile> files;           // by number
   std::vector<Segment> segments;        // of the first of them, as long as each follows the one before
@@ -58,6 +65,7 @@ struct LogSurvey {
   std::unique_ptr<ports::File> last;  // of the last segment
   uint64_t last_bytes = 0;
   LogEnd end;
+  std::optional<LogPlace> low;
   std::optional<LogDamage> damage;
   std::vector<std::string> old_damage;  // sentences; in segments that a start does not read
 };

@@ -94,6 +94,7 @@ Result<Recovered> recover(Disk& disk, const std::string& directory, model::Posit
   out.next_group = found->end.group;
   out.newest = found->end.newest;
   out.newest_time = found->end.newest_time;
+  out.low = found->low;
   return out;
 }
 

@@ -29,6 +29,7 @@ struct Recovered {
   uint64_t next_group = 1;
   model::Position newest;  // 0: no record yet
   std::optional<base::WallTime> newest_time;
+  std::optional<LogPlace> low;  // where a reader from verify_from or above may begin
 };
 
 // Surveys the directory, which must be locked, and makes it ready for writing: cuts a torn tail; refuses
