@@ -25,7 +25,8 @@ class File {
   virtual base::Result<uint64_t> size() = 0;
   virtual base::Status truncate(uint64_t size) = 0;
   // Reserves room so that later writes need no metadata (posix_fallocate); the new bytes read as zeros.
-  virtual base::Status allocate(uint64_t size) = 0;
+  // False: the disk has no room for it; what was written stays, the file may have grown.
+  virtual base::Result<bool> allocate(uint64_t size) = 0;
 };
 
 // A directory's exclusive lock; given back by the destructor or the end of the process.
@@ -51,6 +52,8 @@ class Disk {
   virtual base::Status sync_directory(const std::string& directory) = 0;
   virtual base::Status rename(const std::string& from, const std::string& to) = 0;
   virtual base::Status remove(const std::string& path) = 0;
+  // What this process may still write into the file system that holds the directory.
+  virtual base::Result<uint64_t> free_bytes(const std::string& directory) = 0;
   // flock on the file DIRECTORY/lock. Fails with a plain sentence if another process, or this one, holds it.
   virtual base::Result<std::unique_ptr<DirectoryLock>> lock(const std::string& directory) = 0;
 };

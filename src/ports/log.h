@@ -52,8 +52,13 @@ class Log {
   virtual void pause_reading() {}
   virtual void resume_reading() {}
 
-  // Records below may be forgotten. (The embedded log keeps them until People.)
+  // Records below may be forgotten, at a moment and in portions of the log's choice; what a reader has not
+  // been handed yet stays. Thread: any.
   virtual void trim(model::Position below) = 0;
+
+  // What append() answers now to everybody for a reason that lasts (storage_full); nothing if it takes
+  // records. Thread: any.
+  virtual std::optional<wire::Code> refuses() const { return std::nullopt; }
 
   // Above every record that is durable now; at a start, where recovery will end. Thread: any.
   virtual model::Position end() const = 0;

@@ -27,8 +27,10 @@ base::Result<uint64_t> parse_count(const std::string& text) {
   return n;
 }
 
-// "64MiB": a number and a unit; a size without a unit is refused, because nobody knows what it means.
+// "64MiB": a number and a unit; a size without a unit is refused, because nobody knows what it means. Zero is
+// zero in every unit.
 base::Result<uint64_t> parse_bytes(const std::string& text) {
+  if (text == "0") return uint64_t{0};
   static constexpr std::pair<const char*, unsigned> units[] = {
       {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"B", 0}};
   for (const auto& [unit, shift] : units) {
@@ -110,8 +112,18 @@ const std::vector<Setting>& settings() {
        [](Config& c, const std::string& text) -> base::Status {
          const auto n = parse_bytes(text);
          if (!n) return base::fail(n.error());
-         if (*n < 16u << 20 || *n > 4ull << 30) return base::failure("it must lie between 16MiB and 4GiB");
+         if (*n < 16u << 20 || *n > 1u << 30) return base::failure("it must lie between 16MiB and 1GiB");
          c.segment_bytes = *n;
+         return {};
+       }},
+      {{"storage.free_bytes_min", "1GiB",
+        "writes are refused while less is free on the disk besides room for the next file of the log; 0 does "
+        "not watch"},
+       [](Config& c, const std::string& text) -> base::Status {
+         const auto n = parse_bytes(text);
+         if (!n) return base::fail(n.error());
+         if (*n > 1ull << 62) return base::failure("it must be at most 4294967296GiB");
+         c.free_bytes_min = *n;
          return {};
        }},
       bytes_limit("limits.text", "16KiB", "longest text of a message, in UTF-8", &Limits::text_bytes_max, 1),

@@ -18,6 +18,7 @@ struct Config {
   int shards = 0;  // 0: one per core
   std::string data = "./tidings-data";
   uint64_t segment_bytes = 64ull << 20;
+  uint64_t free_bytes_min = 1ull << 30;
   base::Limits limits;
 };
 

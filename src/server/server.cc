@@ -14,6 +14,7 @@
 #include "engine/embedded/posix_disk.h"
 #include "engine/embedded/rocks_store.h"
 #include "engine/embedded/sqlite_accounts.h"
+#include "engine/embedded/store_marks.h"
 #include "engine/embedded/system_clock.h"
 #include "engine/embedded/system_random.h"
 #include "engine/embedded/websocket_transport.h"
@@ -92,10 +93,6 @@ base::Status Server::State::open_engines() {
   if (!checkpoints) return base::fail(checkpoints.error());
   auto low = store->low();
   if (!low) return base::fail(low.error());
-  model::Position known_below;
-  for (const auto& c : *checkpoints) known_below = std::max(known_below, c.position);
-  // Records of the stream have no checkpoint of their own, but the low passes them.
-  if (low->value > 0) known_below = std::max(known_below, model::Position{low->value - 1});
 
   log_thread = std::make_unique<base::ThreadExecutor>("log");
   auto opened_log = embedded::EmbeddedLog::open({.disk = disk,
@@ -106,9 +103,11 @@ base::Status Server::State::open_engines() {
                                                  .limits = config.limits,
                                                  .metrics = metrics,
                                                  .fatal = fatal,
-                                                 .known_below = known_below,
+                                                 .known_below = embedded::known_below(*checkpoints, *low),
                                                  .verify_from = *low,
-                                                 .segment_bytes = config.segment_bytes});
+                                                 .segment_bytes = config.segment_bytes,
+                                                 .free_bytes_min = config.free_bytes_min,
+                                                 .doctor = "tidings doctor --data " + config.data});
   if (!opened_log) return base::fail(opened_log.error());
   log = std::move(*opened_log);
   return {};
@@ -158,7 +157,7 @@ base::Status Server::State::listen() {
                         .clock = clock,
                         .random = random,
                         .limits = config.limits,
-                        .ready = [this] { return ready.load(); },
+                        .ready = [this] { return ready.load() && !log->refuses(); },
                         .on_socket =
                             [&gateway](std::unique_ptr<net::WebSocket> socket) {
                               gateway.accept(embedded::websocket_transport(std::move(socket)));

@@ -55,9 +55,9 @@ TYPED_TEST(DiskContract, what_was_cut_reads_as_zeros_when_room_is_reserved_again
   ASSERT_TRUE(file->write(0, "0123456789"));
   ASSERT_TRUE(file->truncate(4));
   EXPECT_EQ(*file->size(), 4u);
-  ASSERT_TRUE(file->allocate(8));
+  ASSERT_TRUE(*file->allocate(8));
   EXPECT_EQ(*file->read(0, 100), std::string("0123\0\0\0\0", 8));
-  ASSERT_TRUE(file->allocate(2));
+  ASSERT_TRUE(*file->allocate(2));
   EXPECT_EQ(*file->size(), 8u) << "reserving never cuts";
   ASSERT_TRUE(file->sync());
 }
@@ -94,6 +94,11 @@ TYPED_TEST(DiskContract, renames_over_and_removes) {
   EXPECT_TRUE(this->room.disk.list(this->room.root)->empty());
   EXPECT_FALSE(this->room.disk.remove(this->path("b")));
   EXPECT_FALSE(this->room.disk.rename(this->path("b"), this->path("a")));
+}
+
+TYPED_TEST(DiskContract, tells_how_much_room_there_is) {
+  EXPECT_GT(*this->room.disk.free_bytes(this->room.root), 0u);
+  EXPECT_FALSE(this->room.disk.free_bytes(this->path("nowhere")).ok());
 }
 
 TYPED_TEST(DiskContract, a_second_lock_is_refused_in_plain_words_until_the_first_goes) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 
 #include <stdlib.h>
 
@@ -17,7 +18,7 @@
 
 namespace tidings::contract {
 
-// Runs tasks when it is told to. Timers are kept but never fire.
+// Runs tasks when it is told to, and timers, too.
 class HandExecutor : public base::Executor {
  public:
   void post(base::Task task) override {
@@ -45,6 +46,10 @@ class HandExecutor : public base::Executor {
   void run_all() {
     while (run_one()) {
     }
+  }
+  // All timers that are set now, however long they had to wait.
+  void run_timers() {
+    for (auto& [id, task] : std::exchange(timers_, {})) task();
   }
 
  private:

@@ -74,7 +74,9 @@ struct Engine {
             .limits = limits,
             .metrics = metrics,
             .fatal = [](const std::string& sentence) { ADD_FAILURE() << sentence; },
-            .segment_bytes = 64 * 1024};
+            .verify_from = low,
+            .segment_bytes = 64 * 1024,
+            .free_bytes_min = free_bytes_min};
   }
 
   ports::Disk& disk;
@@ -83,6 +85,8 @@ struct Engine {
   SeededRandom random{1};
   base::Limits limits;
   base::Registry metrics;
+  Position low{};
+  uint64_t free_bytes_min = 0;
 };
 
 struct PosixRoom {
@@ -107,6 +111,7 @@ class OnAThread : PosixRoom, public Engine {
     log_.reset();
   }
   void settle(Reader& reader, size_t count) { reader.wait_for(count); }
+  void settle_some(Reader& reader, size_t count) { reader.wait_for(count); }
 
  private:
   std::unique_ptr<base::ThreadExecutor> executor_;
@@ -134,6 +139,7 @@ class ByHand : MemoryRoom, public Engine {
     executor_.run_all();
     EXPECT_EQ(reader.count(), count);
   }
+  void settle_some(Reader&, size_t) { executor_.run_all(); }
 
  private:
   HandExecutor executor_;
@@ -269,6 +275,62 @@ TYPED_TEST(LogContract, time_never_goes_back_and_is_no_newer_than_the_next_recor
   this->engine.clock.wall_now -= std::chrono::hours(5);
   EXPECT_GE(this->engine.start().time(), asked) << "after a restart with a clock that went back";
   this->engine.stop();
+}
+
+TYPED_TEST(LogContract, forgets_only_what_it_was_told_to_and_starts_with_what_it_kept) {
+  constexpr size_t count = 2000;  // some segments of 64 KiB
+  ports::Log& log = this->engine.start();
+  Reader reader;
+  log.read({1}, reader.sink());
+  for (size_t i = 0; i < count; ++i) {
+    ASSERT_EQ(this->append(log, "record " + std::to_string(i) + std::string(i % 200, '.')), std::nullopt);
+    if (i % 50 == 0) this->engine.settle(reader, i + 1);
+  }
+  this->engine.settle(reader, count);
+  const auto before = reader.records();
+  const auto segments = [this] { return this->engine.metrics.values().at("tidings_embedded_log_segments"); };
+  const auto segments_before = segments();
+  EXPECT_GT(segments_before, 2);
+  this->engine.low = before[count / 2].position;
+  log.trim(this->engine.low);
+  log.trim({1});
+  this->engine.stop();
+  EXPECT_LT(segments(), segments_before);
+  EXPECT_EQ(this->engine.metrics.values().at("tidings_embedded_log_bytes"), segments() * 64 * 1024);
+
+  ports::Log& again = this->engine.start();
+  EXPECT_EQ(again.end().value, before.back().position.value + 1);
+  Reader kept;
+  again.read({1}, kept.sink());
+  this->append(again, "new");
+  for (size_t have = 0; have == 0 || kept.payloads().back() != "new";) {
+    this->engine.settle_some(kept, ++have);
+    have = kept.count();
+  }
+  auto records = kept.records();
+  EXPECT_LE(records.front().position, this->engine.low);
+  EXPECT_GT(records.front().position, Position{1}) << "nothing was forgotten";
+  records.pop_back();
+  for (size_t i = 0; i < records.size(); ++i) {
+    ASSERT_EQ(records[i].position, before[before.size() - records.size() + i].position);
+    ASSERT_EQ(records[i].payload, before[before.size() - records.size() + i].payload);
+  }
+  this->engine.stop();
+}
+
+TYPED_TEST(LogContract, on_a_full_disk_it_is_read_and_takes_the_starts_own_record_and_nothing_more) {
+  this->engine.free_bytes_min = 1ull << 62;
+  if (auto* memory = dynamic_cast<memory::MemoryDisk*>(&this->engine.disk)) memory->set_capacity(1 << 30);
+  ports::Log& log = this->engine.start();
+  Reader reader;
+  EXPECT_EQ(this->append(log, "the start's own"), std::nullopt);
+  EXPECT_EQ(log.refuses(), std::nullopt);
+  log.read({1}, reader.sink());
+  this->engine.settle(reader, 1);
+  EXPECT_EQ(log.refuses(), wire::Code::storage_full);
+  EXPECT_EQ(this->append(log, "one"), wire::Code::storage_full);
+  this->engine.stop();
+  EXPECT_EQ(reader.count(), 1u);
 }
 
 TYPED_TEST(LogContract, a_second_opener_is_refused_in_a_plain_sentence) {

@@ -41,12 +41,13 @@ Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(Parts parts) {
   auto lock = parts.disk.lock(parts.directory);
   if (!lock) return base::fail(lock.error());
 
-  auto found = recover(parts.disk, parts.directory, parts.known_below, parts.verify_from);
+  auto found = recover(parts.disk, parts.directory, parts.known_below, parts.verify_from, parts.doctor);
   if (!found) return base::fail(found.error());
   if (found->segments.empty()) {
     const SegmentHeader header = first_segment(parts);
     auto file = make_segment(parts.disk, parts.directory, header);
     if (!file) return base::fail(file.error());
+    if (!*file) return base::failure(no_room(parts.directory, header.bytes));
     found->segments.push_back({parts.directory + "/" + segment_name(header.number), header});
     found->last = *std::move(file);
     found->write_offset = segment_header_bytes;
@@ -64,13 +65,17 @@ EmbeddedLog::EmbeddedLog(Parts parts, std::unique_ptr<ports::DirectoryLock> lock
       metrics_(parts_.metrics),
       stamper_(found.newest_time, parts_.clock.wall(), parts_.clock.monotonic(), parts_.wall_is_trusted),
       end_(found.newest.value + 1),
+      space_(parts_.disk, parts_.directory, parts_.free_bytes_min, parts_.segment_bytes, parts_.metrics),
       lock_(std::move(lock)),
       segments_(std::move(found.segments)),
+      low_(found.low),
       file_(std::move(found.last)),
       write_offset_(found.write_offset),
       next_group_(found.next_group),
       next_position_(found.newest.value + 1),
-      newest_time_(found.newest_time.value_or(base::WallTime{})) {}
+      newest_time_(found.newest_time.value_or(base::WallTime{})) {
+  measure();
+}
 
 EmbeddedLog::~EmbeddedLog() = default;
 
@@ -84,6 +89,10 @@ std::optional<wire::Code> EmbeddedLog::append(std::vector<Append> records) {
     base::MutexLock lock(mutex_);
     if (taking_ == Taking::closed) return wire::Code::draining;
     if (taking_ == Taking::failed) return wire::Code::internal;
+    if (space_.is_full()) {
+      metrics_.refused_full.add();
+      return wire::Code::storage_full;
+    }
     if (queued_bytes_ + bytes > parts_.limits.log_queue_bytes_max) {
       metrics_.refused.add();
       return wire::Code::busy;
@@ -117,7 +126,11 @@ void EmbeddedLog::write_next_group() {
     group = std::move(queue_.front());
     queue_.pop_front();
   }
-  if (const auto written = write(group); !written) {
+  const auto written = write(group);
+  if (written && !*written) {
+    return wait_for_room(std::move(group));
+  }
+  if (!written) {
     fail(fmt::format("{}; whether the newest messages were stored is found out at the next start",
                      written.error().sentence));
   }
@@ -133,10 +146,11 @@ void EmbeddedLog::write_next_group() {
   post(more ? &EmbeddedLog::write_next_group : &EmbeddedLog::finish);
 }
 
-Status EmbeddedLog::write(Group& group) {
+Result<bool> EmbeddedLog::write(Group& group) {
   const size_t bytes = group_header_bytes + group.bytes;
   if (write_offset_ + bytes + trailer_bytes > segments_.back().header.bytes) {
-    if (auto begun = begin_segment(); !begun) return begun;
+    auto begun = begin_segment();
+    if (!begun || !*begun) return begun;
   }
   newest_time_ = time();
   for (LogRecord& record : group.records) {
@@ -146,10 +160,10 @@ Status EmbeddedLog::write(Group& group) {
   const uint32_t seed = segments_.back().header.seed();
   encode_group(buffer_, seed, next_group_, group.records);
   if (auto written = file_->write(write_offset_, base::BytesView(buffer_).substr(0, bytes)); !written)
-    return written;
+    return base::fail(written.error());
   const size_t records = group.records.size();
   if (TIDINGS_SEED_BUG(1)) hand_out(std::move(group.records));
-  if (auto synced = file_->sync(); !synced) return synced;
+  if (auto synced = file_->sync(); !synced) return base::fail(synced.error());
 
   write_offset_ += bytes;
   ++next_group_;
@@ -159,10 +173,13 @@ Status EmbeddedLog::write(Group& group) {
   end_.store(next_position_, std::memory_order_release);
   hand_out(std::move(group.records));
   // Says to a later start that this group was synced: if it is unreadable then, it is damaged and not torn.
-  return file_->write(write_offset_, encode_trailer(seed, next_group_ - 1));
+  if (auto told = file_->write(write_offset_, encode_trailer(seed, next_group_ - 1)); !told)
+    return base::fail(told.error());
+  space_.on_written(bytes);
+  return true;
 }
 
-Status EmbeddedLog::begin_segment() {
+Result<bool> EmbeddedLog::begin_segment() {
   const SegmentHeader& before = segments_.back().header;
   SegmentHeader header = before;
   header.number = before.number + 1;
@@ -173,11 +190,15 @@ Status EmbeddedLog::begin_segment() {
   header.newest_time = newest_time_;
   auto file = make_segment(parts_.disk, parts_.directory, header);
   if (!file) return base::fail(file.error());
+  space_.on_reserved(*file != nullptr);
+  if (!*file) return false;
   segments_.push_back({parts_.directory + "/" + segment_name(header.number), header});
   file_ = *std::move(file);
   write_offset_ = segment_header_bytes;
   metrics_.segments.add();
-  return {};
+  measure();
+  space_.look();
+  return true;
 }
 
 void EmbeddedLog::hand_out(std::vector<LogRecord> records) {
@@ -191,6 +212,8 @@ void EmbeddedLog::read(Position from, Sink sink) {
   parts_.executor.post([this, from, sink = std::move(sink),
                         alive = std::weak_ptr<const bool>(alive_)]() mutable {
     if (alive.expired() || failed_ || !file_) return;
+    space_.look();
+    if (space_.is_on()) watch_later();
     sink_ = std::move(sink);
     from_ = from;
     const auto above = std::find_if(segments_.begin() + 1, segments_.end(), [from](const Segment& segment) {
@@ -198,7 +221,12 @@ void EmbeddedLog::read(Position from, Sink sink) {
     });
     replay_ = std::make_unique<Replay>();
     replay_->segment = static_cast<size_t>(above - segments_.begin()) - 1;
-    if (auto opened = open_replay(); !opened) return fail(opened.error().sentence);
+    const bool from_low =
+        low_ && from >= parts_.verify_from && segments_[replay_->segment].header.number <= low_->segment;
+    if (from_low) {
+      while (segments_[replay_->segment].header.number < low_->segment) ++replay_->segment;
+    }
+    if (auto opened = open_replay(from_low ? &*low_ : nullptr); !opened) return fail(opened.error().sentence);
     read_step();
   });
 }
@@ -226,6 +254,7 @@ void EmbeddedLog::read_step() {
   if (*caught_up) {
     live_ = true;
     replay_.reset();
+    post(&EmbeddedLog::trim_step);
   } else {
     post(&EmbeddedLog::read_step);
   }
@@ -243,6 +272,7 @@ Result<bool> EmbeddedLog::fetch(std::vector<LogRecord>& records) {
       if (is_last) return true;
       ++replay_->segment;
       if (auto opened = open_replay(); !opened) return base::fail(opened.error());
+      post(&EmbeddedLog::trim_step);
       continue;
     }
     auto group = replay_->reader->next(is_last ? write_offset_ : replay_->file_bytes);
@@ -264,7 +294,7 @@ Result<bool> EmbeddedLog::fetch(std::vector<LogRecord>& records) {
   return false;
 }
 
-Status EmbeddedLog::open_replay() {
+Status EmbeddedLog::open_replay(const LogPlace* from) {
   const Segment& segment = segments_[replay_->segment];
   auto file = parts_.disk.open(segment.path, ports::Disk::Open::existing);
   if (!file) return base::fail(file.error());
@@ -273,11 +303,13 @@ Status EmbeddedLog::open_replay() {
   replay_->reader.reset();
   replay_->file = *std::move(file);
   replay_->file_bytes = *size;
-  replay_->reader.emplace(*replay_->file, segment.header);
+  if (from) {
+    replay_->reader.emplace(*replay_->file, segment.header, from->offset, from->group);
+  } else {
+    replay_->reader.emplace(*replay_->file, segment.header);
+  }
   return {};
 }
-
-void EmbeddedLog::trim(Position) {}
 
 Position EmbeddedLog::end() const {
   return {end_.load(std::memory_order_acquire)};
@@ -312,19 +344,23 @@ base::WallTime EmbeddedLog::time() const {
 }
 
 void EmbeddedLog::close(base::Task done) {
+  auto step = &EmbeddedLog::finish;
   {
     base::MutexLock lock(mutex_);
     if (taking_ == Taking::all) taking_ = Taking::closed;
     closed_ = std::move(done);
-    if (std::exchange(writing_, true)) return;
+    const bool waited = std::exchange(waits_for_room_, false);
+    if (std::exchange(writing_, true) && !waited) return;
+    if (waited && taking_ != Taking::failed) step = &EmbeddedLog::write_next_group;
   }
-  post(&EmbeddedLog::finish);
+  post(step);
 }
 
 void EmbeddedLog::finish() {
   if (!failed_) {
     if (const auto synced = file_->sync(); !synced) fail(synced.error().sentence);
   }
+  parts_.executor.cancel(std::exchange(watch_timer_, 0));
   live_ = false;
   replay_.reset();
   file_.reset();

@@ -203,25 +203,5 @@ TEST(EmbeddedLogCrash, records_that_wait_behind_a_failure_are_not_written) {
   EXPECT_EQ(life.fatals.size(), 1u);
 }
 
-TEST(EmbeddedLogCrash, a_full_disk_ends_it_and_what_was_handed_out_stays) {
-  MemoryDisk disk;
-  Life life(disk, 16 * 1024);
-  ASSERT_TRUE(life.start());
-  life.read();
-  disk.set_capacity(40 * 1024);
-  int taken = 0;
-  while (life.fatals.empty() && taken < 1000) {
-    life.append(std::string(500, 'f'));
-    life.executor.run_all();
-    ++taken;
-  }
-  EXPECT_THAT(life.fatals.at(0), HasSubstr("No space left"));
-  EXPECT_EQ(life.append("more"), wire::Code::internal);
-  life.log.reset();
-  disk.crash();
-  disk.set_capacity(std::nullopt);
-  EXPECT_EQ(*restart(disk), life.seen);
-}
-
 }  // namespace
 }  // namespace tidings::embedded

@@ -12,6 +12,9 @@ constexpr size_t window_bytes = 1u << 20;
 GroupReader::GroupReader(ports::File& file, const SegmentHeader& header)
     : file_(file), seed_(header.seed()), group_(header.first_group) {}
 
+GroupReader::GroupReader(ports::File& file, const SegmentHeader& header, uint64_t offset, uint64_t group)
+    : file_(file), seed_(header.seed()), group_(group), offset_(offset) {}
+
 base::Result<std::optional<GroupReader::Group>> GroupReader::next(uint64_t limit) {
   const std::optional<Group> nothing;
   auto head = at_offset(group_header_bytes, limit);

@@ -14,6 +14,8 @@ class GroupReader {
  public:
   // The file outlives it and is at its header's end, in front of the header's first group.
   GroupReader(ports::File& file, const SegmentHeader& header);
+  // Starts at the group that begins at `offset`.
+  GroupReader(ports::File& file, const SegmentHeader& header, uint64_t offset, uint64_t group);
 
   struct Group {
     uint64_t offset;

@@ -27,11 +27,6 @@ N get(BytesView bytes, size_t at) {
   return n;
 }
 
-bool all_zero(BytesView bytes) {
-  return bytes.empty() ||
-         (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
-
 }  // namespace
 
 Bytes encode(const SegmentHeader& header) {
@@ -166,26 +161,54 @@ std::optional<uint64_t> decode_trailer(BytesView bytes, uint32_t seed) {
   return get<uint64_t>(bytes, 4);
 }
 
+bool all_zero(BytesView bytes) {
+  return bytes.empty() ||
+         (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
+size_t bytes_until_zeros(BytesView bytes) {
+  constexpr size_t step = 4096;
+  while (bytes.size() >= step && all_zero(bytes.substr(bytes.size() - step))) bytes.remove_suffix(step);
+  return bytes.find_last_not_of('\0') + 1;
+}
+
+std::optional<GroupHeader> whole_group_at(BytesView bytes, uint32_t seed, uint64_t min, uint64_t max) {
+  if (bytes.size() < group_header_bytes) return std::nullopt;
+  // The number is looked at first: it rules out almost everything without a checksum.
+  const auto number = get<uint64_t>(bytes, 0);
+  if (number < min || number > max) return std::nullopt;
+  const auto group = decode_group_header(bytes, seed);
+  if (!group || group->body_bytes > bytes.size() - group_header_bytes) return std::nullopt;
+  if (!body_is_whole(*group, bytes.substr(group_header_bytes, group->body_bytes), seed)) return std::nullopt;
+  return group;
+}
+
+size_t find_whole_group(BytesView bytes, uint32_t seed, uint64_t min) {
+  const uint64_t max = min + bytes.size() / group_header_bytes;
+  const size_t end = bytes_until_zeros(bytes);
+  for (size_t at = 0; at < end; ++at) {
+    if (whole_group_at(bytes.substr(at), seed, min, max)) return at;
+  }
+  return BytesView::npos;
+}
+
 Tail judge_tail(BytesView rest, uint32_t seed, uint64_t next_group) {
   const auto trailer = decode_trailer(rest, seed);
   if (all_zero(trailer ? rest.substr(trailer_bytes) : rest)) {
     return trailer && *trailer >= next_group ? Tail::damaged : Tail::clean;
   }
   // Groups have no alignment and the length of the bad one cannot be trusted, so every byte may begin
-  // something whole. The number is looked at first: it rules out almost all of them without a checksum.
+  // something whole.
   const uint64_t number_max = next_group + rest.size() / group_header_bytes;
-  for (size_t at = 0; at + trailer_bytes <= rest.size(); ++at) {
+  const size_t end = bytes_until_zeros(rest);
+  for (size_t at = 0; at < end; ++at) {
     const BytesView here = rest.substr(at);
+    if (here.size() < trailer_bytes) break;
     if (get<uint32_t>(here, 0) == trailer_magic) {
       const auto found = decode_trailer(here, seed);
       if (found && *found >= next_group) return Tail::damaged;
     }
-    if (here.size() < group_header_bytes) continue;
-    const auto number = get<uint64_t>(here, 0);
-    if (number < next_group || number > number_max) continue;
-    const auto group = decode_group_header(here, seed);
-    if (!group || group->body_bytes > here.size() - group_header_bytes) continue;
-    if (body_is_whole(*group, here.substr(group_header_bytes, group->body_bytes), seed)) return Tail::damaged;
+    if (whole_group_at(here, seed, next_group, number_max)) return Tail::damaged;
   }
   return Tail::torn;
 }

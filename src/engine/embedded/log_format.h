@@ -23,10 +23,10 @@ inline constexpr size_t record_header_bytes = 28;
 inline constexpr size_t trailer_bytes = 16;
 
 struct SegmentHeader {
-  uint64_t number = 1;             // 1 is the first; no gaps
+  uint64_t number = 1;             // 1 is the first; no gaps between those that are kept
   uint64_t id = 0;                 // random
   uint64_t bytes = 0;              // size of the file
-  uint64_t base = 0;               // position = base + offset in this carrier
+  uint64_t base = 0;               // where positions began anew last; 0: they never did
   uint64_t first_group = 1;        // number of the first group in it
   model::Position first_position;  // its records stand at or above, those of earlier segments below
   base::WallTime newest_time{};    // of all earlier records; 0 if there are none
@@ -75,6 +75,14 @@ std::optional<std::vector<RecordView>> decode_records(const GroupHeader& header,
 base::Bytes encode_trailer(uint32_t seed, uint64_t group_number);
 // The group number of the trailer at the beginning of `bytes`, if one is there whole.
 std::optional<uint64_t> decode_trailer(base::BytesView bytes, uint32_t seed);
+
+bool all_zero(base::BytesView bytes);
+// Without the zeros at the end.
+size_t bytes_until_zeros(base::BytesView bytes);
+// The group that begins with the first byte, if it stands there whole and has a number from `min` to `max`.
+std::optional<GroupHeader> whole_group_at(base::BytesView bytes, uint32_t seed, uint64_t min, uint64_t max);
+// Where the first whole group numbered `min` or higher begins, looking at every byte; npos if there is none.
+size_t find_whole_group(base::BytesView bytes, uint32_t seed, uint64_t min);
 
 // What stands behind the last whole group of the last segment, `rest` being all bytes from there.
 enum class Tail {

@@ -43,7 +43,8 @@ class Life {
                            .fatal = [this](std::string sentence) { fatals.push_back(std::move(sentence)); },
                            .known_below = {known_below},
                            .verify_from = {verify_from},
-                           .segment_bytes = segment_bytes_});
+                           .segment_bytes = segment_bytes_,
+                           .free_bytes_min = free_bytes_min});
     if (!opened) return base::fail(opened.error());
     log = *std::move(opened);
     return {};
@@ -69,6 +70,7 @@ class Life {
   }
 
   HandExecutor executor;
+  uint64_t free_bytes_min = 0;
   base::Limits limits;
   base::Registry metrics;
   std::vector<std::string> fatals;

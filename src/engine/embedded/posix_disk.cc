@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace tidings::embedded {
@@ -91,14 +92,15 @@ class PosixFile : public ports::File {
     return {};
   }
 
-  base::Status allocate(uint64_t size) override {
-    if (size == 0) return {};
+  base::Result<bool> allocate(uint64_t size) override {
+    if (size == 0) return true;
     int error;
     do {
       error = ::posix_fallocate(fd_.get(), 0, static_cast<off_t>(size));
     } while (error == EINTR);
+    if (error == ENOSPC || error == EDQUOT) return false;
     if (error != 0) return system_failure("reserve room for", path_, error);
-    return {};
+    return true;
   }
 
  private:
@@ -190,6 +192,14 @@ base::Status PosixDisk::rename(const std::string& from, const std::string& to) {
 base::Status PosixDisk::remove(const std::string& path) {
   if (::unlink(path.c_str()) != 0) return system_failure("remove", path, errno);
   return {};
+}
+
+base::Result<uint64_t> PosixDisk::free_bytes(const std::string& directory) {
+  struct statvfs about;
+  if (uninterrupted([&] { return ::statvfs(directory.c_str(), &about); }) != 0) {
+    return system_failure("ask for the free space of", directory, errno);
+  }
+  return static_cast<uint64_t>(about.f_bavail) * about.f_frsize;
 }
 
 base::Result<std::unique_ptr<ports::DirectoryLock>> PosixDisk::lock(const std::string& directory) {

@@ -5,7 +5,7 @@
 
 namespace tidings::embedded {
 
-// Calls the system directly: pread, pwrite, fdatasync, posix_fallocate, flock. Interrupted calls are
+// Calls the system directly: pread, pwrite, fdatasync, posix_fallocate, statvfs, flock. Interrupted calls are
 // repeated, short writes are continued. Thread: any; each File on one.
 class PosixDisk : public ports::Disk {
  public:
@@ -15,6 +15,7 @@ class PosixDisk : public ports::Disk {
   base::Status sync_directory(const std::string& directory) override;
   base::Status rename(const std::string& from, const std::string& to) override;
   base::Status remove(const std::string& path) override;
+  base::Result<uint64_t> free_bytes(const std::string& directory) override;
   base::Result<std::unique_ptr<ports::DirectoryLock>> lock(const std::string& directory) override;
 };
 

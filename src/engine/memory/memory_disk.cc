@@ -88,8 +88,13 @@ class MemoryDisk::MemoryFile : public ports::File {
     return size;
   }
 
-  base::Status truncate(uint64_t size) override { return resize(Kind::truncate, size); }
-  base::Status allocate(uint64_t size) override { return resize(Kind::allocate, size); }
+  base::Status truncate(uint64_t size) override {
+    auto cut = resize(Kind::truncate, size);
+    if (!cut) return base::fail(cut.error());
+    if (!*cut) return base::failure(fmt::format("cannot cut {}: No space left on device", path_));
+    return {};
+  }
+  base::Result<bool> allocate(uint64_t size) override { return resize(Kind::allocate, size); }
 
  private:
   base::Status check(Kind kind) TIDINGS_REQUIRES(disk_.mutex_) {
@@ -115,19 +120,18 @@ class MemoryDisk::MemoryFile : public ports::File {
     return {};
   }
 
-  base::Status resize(Kind kind, uint64_t size) {
+  // False: there is no room, and nothing has changed.
+  base::Result<bool> resize(Kind kind, uint64_t size) {
     disk_.tell(kind, DiskCall::Moment::before, path_);
     {
       base::MutexLock lock(disk_.mutex_);
-      if (auto alive = check(kind); !alive) return alive;
+      if (auto alive = check(kind); !alive) return base::fail(alive.error());
       const uint64_t old = inode_->data.size();
-      if (size > old && size - old > disk_.room()) {
-        return base::failure(fmt::format("cannot reserve room for {}: No space left on device", path_));
-      }
+      if (size > old && size - old > disk_.room()) return false;
       if (kind == Kind::truncate || size > old) inode_->apply({size, size < old});
     }
     disk_.tell(kind, DiskCall::Moment::after, path_);
-    return {};
+    return true;
   }
 
   MemoryDisk& disk_;
@@ -256,6 +260,19 @@ base::Status MemoryDisk::remove(const std::string& path) {
   }
   tell(Kind::remove, DiskCall::Moment::after, path);
   return {};
+}
+
+base::Result<uint64_t> MemoryDisk::free_bytes(const std::string& directory) {
+  tell(Kind::free_bytes, DiskCall::Moment::before, directory);
+  uint64_t free = 0;
+  {
+    base::MutexLock lock(mutex_);
+    if (auto allowed = refuse(Kind::free_bytes, directory); !allowed) return base::fail(allowed.error());
+    if (!directories_.contains(directory)) return no_such(directory);
+    free = room();
+  }
+  tell(Kind::free_bytes, DiskCall::Moment::after, directory);
+  return free;
 }
 
 base::Result<std::unique_ptr<ports::DirectoryLock>> MemoryDisk::lock(const std::string& directory) {

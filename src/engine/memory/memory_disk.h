@@ -26,6 +26,7 @@ struct DiskCall {
     sync_directory,
     rename,
     remove,
+    free_bytes,
     lock,  // Disk
     write,
     read,
@@ -60,6 +61,7 @@ class MemoryDisk : public ports::Disk {
   base::Status sync_directory(const std::string& directory) override;
   base::Status rename(const std::string& from, const std::string& to) override;
   base::Status remove(const std::string& path) override;
+  base::Result<uint64_t> free_bytes(const std::string& directory) override;
   base::Result<std::unique_ptr<ports::DirectoryLock>> lock(const std::string& directory) override;
 
   std::function<void(const DiskCall&)> on_call;
@@ -76,7 +78,8 @@ class MemoryDisk : public ports::Disk {
   void fail_next(DiskCall::Kind kind);
   // Forgets the failures that have not happened yet.
   void mend();
-  // Files may hold this many bytes together; a write beyond writes what fits and fails. None: no bound.
+  // Files may hold this many bytes together; a write beyond writes what fits and fails. None: no bound, and
+  // free_bytes() is the largest number there is.
   void set_capacity(std::optional<uint64_t> bytes);
   // Damage of the medium, seen by every later read. False if the file or the bit does not exist.
   bool flip_bit(const std::string& path, uint64_t bit);

@@ -94,7 +94,7 @@ TEST(MemoryDisk, a_full_disk_takes_what_fits) {
   disk.set_capacity(4100);
   EXPECT_FALSE(file->write(4096, "0123456789"));
   EXPECT_EQ(*file->size(), 4100u);
-  EXPECT_FALSE(file->allocate(9000));
+  EXPECT_FALSE(*file->allocate(9000));
   EXPECT_TRUE(file->write(0, "in place")) << "needs no room";
   disk.set_capacity(std::nullopt);
   EXPECT_TRUE(file->write(4096, "0123456789"));
