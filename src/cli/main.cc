@@ -2,6 +2,7 @@
 // status.
 #include <CLI/CLI.hpp>
 
+#include "cli/account.h"
 #include "cli/chat.h"
 #include "cli/serve.h"
 #include "cli/status.h"
@@ -12,6 +13,7 @@ int main(int argc, char** argv) {
   int status = tidings::cli::status_ok;
   tidings::cli::add_serve(app, status);
   tidings::cli::add_chat(app, status);
+  tidings::cli::add_account(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "account/service.h"
 #include "base/limits.h"
 #include "base/result.h"
 
@@ -18,6 +19,7 @@ struct Config {
   int shards = 0;  // 0: one per core
   std::string data = "./tidings-data";
   uint64_t segment_bytes = 64ull << 20;
+  account::SignUp sign_up = account::SignUp::open;
   base::Limits limits;
 };
 
