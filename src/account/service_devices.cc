@@ -25,8 +25,8 @@ void Service::State::forget(model::DeviceId device) {
 }
 
 void Service::State::revoke(model::DeviceId device) {
-  const auto* row = tokens.find(device);
-  removals[device] = {row->device.token, row->device.user};
+  const Device& row = tokens.find(device)->device;
+  removals[device] = {row.token, row.chain ? row.chain->previous_token : std::nullopt, row.user};
   metrics.removals_waiting.set(static_cast<int64_t>(removals.size()));
   forget(device);
 }
@@ -90,23 +90,23 @@ void Service::State::end_device(model::DeviceId device, Executor& on, Callback<v
 
 void Service::log_out(std::string token, Executor& on, Callback<void> done) {
   auto* state = state_.get();
-  State::go_home(state->parts.home, state->alive,
-                 [state, hash = hash_of(token), &on, done = std::move(done)]() mutable {
-                   const auto presented = state->tokens.find(hash);
-                   if (presented.row && state->parts.clock.wall() < presented.expires) {
-                     const model::DeviceId device = presented.row->device.device;
-                     // Better still logged in, and told so, than back after a restart.
-                     if (state->removals_are_full())
-                       return tell<void>(on, std::move(done), problem(Code::busy));
-                     state->revoke(device);
-                     return state->end_device(device, on, std::move(done));
-                   }
-                   const auto waits = std::find_if(state->removals.begin(), state->removals.end(),
-                                                   [&](const auto& row) { return row.second.token == hash; });
-                   if (waits == state->removals.end())
-                     return tell<void>(on, std::move(done), problem(Code::unauthenticated));
-                   state->end_device(waits->first, on, std::move(done));
-                 });
+  State::go_home(
+      state->parts.home, state->alive, [state, hash = hash_of(token), &on, done = std::move(done)]() mutable {
+        const auto presented = state->tokens.find(hash);
+        if (presented.row && state->parts.clock.wall() < presented.expires) {
+          const model::DeviceId device = presented.row->device.device;
+          // Better still logged in, and told so, than back after a restart.
+          if (state->removals_are_full()) return tell<void>(on, std::move(done), problem(Code::busy));
+          state->revoke(device);
+          return state->end_device(device, on, std::move(done));
+        }
+        const auto waits = std::find_if(state->removals.begin(), state->removals.end(), [&](const auto& row) {
+          return row.second.token == hash || row.second.previous_token == hash;
+        });
+        if (waits == state->removals.end())
+          return tell<void>(on, std::move(done), problem(Code::unauthenticated));
+        state->end_device(waits->first, on, std::move(done));
+      });
 }
 
 // --- devices

@@ -41,6 +41,7 @@ struct Service::State {
   // A device that is logged out while that is not written down: after a restart its token would live again.
   struct Removal {
     ports::TokenHash token{};
+    std::optional<ports::TokenHash> previous_token = std::nullopt;
     model::UserId user;
     bool under_way = false;
   };

@@ -144,7 +144,11 @@ TEST_F(RefreshTest, ALogOutWhileARefreshIsUnderWayWins) {
 
 TEST_F(RefreshTest, TheOldTokenLogsOutToo) {
   const auto second = *refresh(first.refresh);
-  EXPECT_TRUE(log_out(first.token).ok());
+  accounts.broken = true;
+  EXPECT_EQ(code(log_out(first.token)), Code::internal);
+  accounts.broken = false;
+  EXPECT_TRUE(log_out(first.token).ok()) << "repeated";
+  home.timers.clear();
   EXPECT_EQ(code(authenticate(second.token)), Code::unauthenticated);
   EXPECT_EQ(code(refresh(second.refresh)), Code::unauthenticated);
 }
