@@ -1,6 +1,8 @@
 #include "client/cpp/rest.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdio>
 
 #include "wire/json_reader.h"
 #include "wire/json_writer.h"
@@ -34,10 +36,31 @@ PersonInfo read_signed_up(std::string_view body, bool& ok) {
   return read_object(body, ok, read_person);
 }
 
+// RFC 3339 in UTC, as the server writes it.
+std::optional<base::WallTime> parse_time(const std::string& text) {
+  int year = 0, ms = 0;
+  unsigned month = 0, day = 0, hour = 0, minute = 0, second = 0;
+  if (std::sscanf(text.c_str(), "%4d-%2u-%2uT%2u:%2u:%2u.%3dZ", &year, &month, &day, &hour, &minute, &second,
+                  &ms) != 7) {
+    return std::nullopt;
+  }
+  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
+                                         std::chrono::day(day)};
+  if (!date.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+  const auto since = std::chrono::sys_days(date).time_since_epoch() + std::chrono::hours(hour) +
+                     std::chrono::minutes(minute) + std::chrono::seconds(second) + base::milliseconds(ms);
+  return base::WallTime(since);
+}
+
 LogIn read_log_in(std::string_view body, bool& ok) {
   return read_object(body, ok, [](wire::Fields& fields) {
-    return LogIn{std::string(fields.text("token")), fields.decimal<model::UserId>("user"),
-                 fields.decimal<model::DeviceId>("device")};
+    LogIn out{std::string(fields.text("token")),
+              fields.decimal<model::UserId>("user"),
+              fields.decimal<model::DeviceId>("device"),
+              std::string(fields.optional_text("refresh").value_or("")),
+              {}};
+    if (const auto expires = fields.optional_text("expires")) out.expires = parse_time(std::string(*expires));
+    return out;
   });
 }
 
@@ -116,11 +139,13 @@ void Rest::call(net::HttpRequest request, T (*read)(std::string_view, bool&), Re
 }
 
 void Rest::sign_up(const std::string& handle, const std::string& password, const std::string& display_name,
-                   RestDone<PersonInfo> done) {
+                   RestDone<PersonInfo> done, const std::string& invite) {
   std::string body;
   wire::JsonWriter json(body);
   json.begin_object().key("handle").string(handle).key("password").string(password);
-  json.key("display_name").string(display_name).end_object();
+  json.key("display_name").string(display_name);
+  if (!invite.empty()) json.key("invite").string(invite);
+  json.end_object();
   call(request_of("POST", "/v1/accounts", "", std::move(body)), read_signed_up, std::move(done));
 }
 
@@ -131,6 +156,13 @@ void Rest::log_in(const std::string& handle, const std::string& password, const 
   json.begin_object().key("handle").string(handle).key("password").string(password);
   json.key("device_name").string(device_name).end_object();
   call(request_of("POST", "/v1/tokens", "", std::move(body)), read_log_in, std::move(done));
+}
+
+void Rest::refresh(const std::string& refresh, RestDone<LogIn> done) {
+  std::string body;
+  wire::JsonWriter json(body);
+  json.begin_object().key("refresh").string(refresh).end_object();
+  call(request_of("POST", "/v1/tokens/refresh", "", std::move(body)), read_log_in, std::move(done));
 }
 
 void Rest::find_by_handle(const std::string& handle, RestDone<std::optional<PersonInfo>> done) {

@@ -1,5 +1,6 @@
-// The REST calls that a client needs around the connection: sign up, log in, look people up (protocol.md §13
-// and its appendix). One reactor; callbacks run there, later, and not at all once the Rest is gone.
+// The REST calls that a client needs around the connection: sign up, log in, refresh, look people up
+// (protocol.md §13 and its appendix). One reactor; callbacks run there, later, and not at all once the Rest
+// is gone.
 #pragma once
 
 #include <functional>
@@ -8,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/time.h"
 #include "client/cpp/websocket_transport.h"
 #include "model/ids.h"
 #include "net/http.h"
@@ -24,6 +26,10 @@ struct LogIn {
   std::string token;
   model::UserId user;
   model::DeviceId device;
+  // Makes the next pair of tokens; "" from a server that gives none. It works once: keep the new one before
+  // using it.
+  std::string refresh;
+  std::optional<base::WallTime> expires;  // of the token, by the server's clock
 };
 
 // Why a call brought nothing: the server could not be reached (no code), or it said no.
@@ -40,9 +46,10 @@ class Rest {
   Rest(net::Reactor& reactor, Address address, std::string token);
 
   void sign_up(const std::string& handle, const std::string& password, const std::string& display_name,
-               RestDone<PersonInfo> done);
+               RestDone<PersonInfo> done, const std::string& invite = "");
   void log_in(const std::string& handle, const std::string& password, const std::string& device_name,
               RestDone<LogIn> done);
+  void refresh(const std::string& refresh, RestDone<LogIn> done);
   // Nullopt if there is nobody of this handle.
   void find_by_handle(const std::string& handle, RestDone<std::optional<PersonInfo>> done);
   // Those that exist and that one may know.

@@ -1,150 +1,51 @@
 #include "account/service.h"
 
-#include <map>
-
 #include <sodium.h>
 
-#include "account/text_rules.h"
-#include "account/token_table.h"
+#include "account/service_state.h"
 #include "base/log_line.h"
 
 namespace tidings::account {
 
-using base::Executor;
-using ports::Account;
-using ports::Device;
-using wire::Answer;
-using wire::Code;
-using wire::problem;
-
 namespace {
 
-constexpr base::nanoseconds removal_pause = std::chrono::seconds(5);
+constexpr const char* sign_up_is_closed =
+    "Sign-up is closed on this server; whoever runs it can make an account.";
+constexpr const char* invite_is_needed =
+    "This server takes new people by invite, and this invite is missing, unknown, used or expired.";
 
-Profile profile_of(const Account& account) {
-  return {account.user, account.handle, account.display_name};
-}
-
-uint64_t random_id(ports::Random& random) {
-  for (;;) {
-    if (const uint64_t id = random.u64() >> 1) return id;
-  }
-}
-
-template <class T>
-void tell(Executor& on, Callback<T> done, Answer<T> answer) {
-  on.post([done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
+base::milliseconds whole_ms(base::nanoseconds duration) {
+  return std::chrono::duration_cast<base::milliseconds>(duration);
 }
 
 }  // namespace
 
-// Touched on `home` only, but for start(). Tasks on `sql` and `hashing` carry values and never see it.
-struct Service::State {
-  struct Listener {
-    Executor& on;
-    std::function<void(model::DeviceId)> call;
-  };
-
-  Parts parts;
-  // A device that is logged out and not known to be removed from the table of devices: after a restart its
-  // token would live again.
-  struct Removal {
-    model::DeviceId device;
-    bool under_way = false;
-  };
-
-  TokenTable tokens;
-  std::map<ports::TokenHash, Removal> removals;
-  bool removal_timer = false;
-  std::string dummy_hash;
-  std::vector<Listener> listeners;
-  size_t hashes_queued = 0;
-  size_t queries_in_flight = 0;
-  // Expires with the service: what comes home later is dropped.
-  std::shared_ptr<char> alive = std::make_shared<char>();
-
-  // Runs `task` on home while the service lives. Thread: any, with the token taken on home or by the caller.
-  template <class F>
-  static void go_home(Executor& home, std::weak_ptr<char> alive, F task) {
-    home.post([alive = std::move(alive), task = std::move(task)]() mutable {
-      if (!alive.expired()) task();
-    });
-  }
-  // Calls Accounts on `sql`, then `then` with the answer at home.
-  template <class F, class G>
-  void ask_sql(F call, G then) {
-    parts.sql.post([&accounts = parts.accounts, &home = parts.home, token = std::weak_ptr(alive),
-                    call = std::move(call), then = std::move(then)]() mutable {
-      auto answer = call(accounts);
-      go_home(home, std::move(token),
-              [then = std::move(then), answer = std::move(answer)]() mutable { then(std::move(answer)); });
-    });
-  }
-  // Calls something costly on `hashing`, then `then` with the result at home. Takes a place that was checked
-  // before.
-  template <class F, class G>
-  void ask_hashing(F call, G then) {
-    parts.hashing.post([this, &home = parts.home, token = std::weak_ptr(alive), call = std::move(call),
-                        then = std::move(then)]() mutable {
-      auto result = call();
-      go_home(home, std::move(token), [this, then = std::move(then), result = std::move(result)]() mutable {
-        --hashes_queued;
-        then(std::move(result));
-      });
-    });
-  }
-  bool take_hash_place() {
-    if (hashes_queued >= parts.limits.password_hashes_queued_max) return false;
-    ++hashes_queued;
-    return true;
-  }
-
-  template <class T, class F>
-  void query(Executor& on, Callback<T> done, F call) {
-    if (queries_in_flight >= parts.limits.queries_in_flight_max)
-      return tell<T>(on, std::move(done), problem(Code::busy));
-    ++queries_in_flight;
-    ask_sql(std::move(call), [this, &on, done = std::move(done)](Answer<T> answer) mutable {
-      --queries_in_flight;
-      tell<T>(on, std::move(done), std::move(answer));
-    });
-  }
-
-  void revoke(const ports::TokenHash& token) {
-    const model::DeviceId device = tokens.find(token)->device;
-    tokens.remove(token);
-    removals[token] = {device};
-    for (const auto& listener : listeners) {
-      listener.on.post([call = listener.call, device] { call(device); });
-    }
-  }
-  bool removals_are_full() const { return removals.size() >= parts.limits.device_removals_max; }
-  // Those that failed before and wait.
-  std::vector<ports::TokenHash> waiting_removals() const;
-  // Up to the first that fails; `then` gets how many went. Those that stay are tried again before the next
-  // write and after a while.
-  void remove(std::vector<ports::TokenHash> revoked, base::UniqueFunction<void(size_t)> then);
-  void retry_removals();
-  void issue(const Account& account, std::string device_name, Executor& on, Callback<IssuedToken> done);
-  void issued(const Device& device, std::string token, Executor& on, Callback<IssuedToken> done);
-};
-
-Service::Service(Parts parts) : state_(new State{.parts = parts}) {}
+Service::Service(Parts parts) : state_(new State(std::move(parts))) {}
 Service::~Service() = default;
 
 base::Status Service::start() {
   if (sodium_init() < 0) return base::failure("libsodium cannot start.");
-  auto dummy = hash_password("nobody's password", state_->parts.cost);
+  auto& state = *state_;
+  auto dummy = hash_password("nobody's password", state.parts.cost);
   if (!dummy) return base::failure("There is not enough memory to hash a password.");
-  state_->dummy_hash = std::move(*dummy);
-  const auto devices = state_->parts.accounts.devices();
+  state.dummy_hash = std::move(*dummy);
+  // What the last run began and did not finish. They are not among devices() in any case.
+  if (const auto finished = state.parts.accounts.finish_removals(); !finished) {
+    base::log_warning("account: removed devices cannot be deleted; they stay logged out");
+  }
+  const auto devices = state.parts.accounts.devices();
   if (!devices) return base::failure("The tokens cannot be read.");
-  for (const auto& device : *devices) state_->tokens.add(device);
+  for (const auto& device : *devices) state.tokens.add(device);
+  state.metrics.devices.set(static_cast<int64_t>(state.tokens.size()));
   return {};
 }
 
 void Service::register_account(std::string handle, std::string password, std::string display_name,
-                               Executor& on, Callback<Profile> done) {
+                               Executor& on, Callback<Profile> done, std::string invite) {
+  auto* state = state_.get();
+  if (state->parts.sign_up == SignUp::closed) {
+    return tell<Profile>(on, std::move(done), problem(Code::forbidden, sign_up_is_closed));
+  }
   const char* wrong = nullptr;
   if (!is_handle(handle))
     wrong = "A handle is 3 to 32 characters of a-z, 0-9 and _.";
@@ -154,207 +55,119 @@ void Service::register_account(std::string handle, std::string password, std::st
     wrong = "A display name is 1 to 100 characters.";
   if (wrong) return tell<Profile>(on, std::move(done), problem(Code::bad_request, wrong));
 
+  Account account{{}, std::move(handle), std::move(display_name), ""};
+  std::optional<ports::TokenHash> code;
+  if (!invite.empty()) code = hash_of(invite);
+  State::go_home(state->parts.home, state->alive,
+                 [state, account = std::move(account), password = std::move(password), code, &on,
+                  done = std::move(done)]() mutable {
+                   state->add_account(std::move(account), std::move(password), code, on, std::move(done));
+                 });
+}
+
+void Service::State::add_account(Account account, std::string password,
+                                 std::optional<ports::TokenHash> invite, Executor& on,
+                                 Callback<Profile> done) {
+  if (!take_hash_place()) return tell<Profile>(on, std::move(done), problem(Code::busy));
+  account.user = {make_id(parts.random)};
+  const bool invited = parts.sign_up == SignUp::invite;
+  auto add = [this, account, invite, invited, &on](std::optional<std::string> hashed,
+                                                   Callback<Profile> tell_it) mutable {
+    if (!hashed) return tell<Profile>(on, std::move(tell_it), problem(Code::internal));
+    account.password_hash = std::move(*hashed);
+    retry_removals();
+    auto call = [account, invite, invited, now = parts.clock.wall()](Accounts& accounts) {
+      return invited ? accounts.add_invited_account(account, invite, now) : accounts.add_account(account);
+    };
+    ask_sql(std::move(call), [account, &on, tell_it = std::move(tell_it)](Answer<void> added) mutable {
+      if (added) return tell<Profile>(on, std::move(tell_it), profile_of(account));
+      const Code code = added.error().code;
+      tell<Profile>(on, std::move(tell_it), problem(code, code == Code::forbidden ? invite_is_needed : ""));
+    });
+  };
+  auto hash = [this, password = std::move(password),
+               add = std::move(add)](Callback<Profile> tell_it) mutable {
+    ask_hashing(
+        [password = std::move(password), cost = parts.cost]() mutable {
+          return hash_password(std::move(password), cost);
+        },
+        [add = std::move(add), tell_it = std::move(tell_it)](std::optional<std::string> hashed) mutable {
+          add(std::move(hashed), std::move(tell_it));
+        });
+  };
+  if (!invited) return hash(std::move(done));
+  // Nobody without an invite makes the server hash.
+  auto ask = [invite, now = parts.clock.wall()](Accounts& accounts) {
+    return accounts.is_invited(invite, now);
+  };
+  ask_sql(std::move(ask),
+          [this, &on, hash = std::move(hash), done = std::move(done)](Answer<bool> may) mutable {
+            if (may && *may) return hash(std::move(done));
+            --hashes_queued;
+            if (!may) return tell<Profile>(on, std::move(done), problem(may.error().code));
+            tell<Profile>(on, std::move(done), problem(Code::forbidden, invite_is_needed));
+          });
+}
+
+void Service::make_invite(Identity who, Executor& on, Callback<IssuedInvite> done) {
+  auto* state = state_.get();
+  if (state->parts.sign_up == SignUp::closed) {
+    return tell<IssuedInvite>(on, std::move(done), problem(Code::forbidden, sign_up_is_closed));
+  }
+  State::go_home(state->parts.home, state->alive, [state, who, &on, done = std::move(done)]() mutable {
+    const auto& limits = state->parts.limits;
+    const base::WallTime now = state->parts.clock.wall();
+    IssuedInvite issued{make_invite_code(state->parts.random), now + whole_ms(limits.invite_lifetime)};
+    const ports::Invite invite{hash_of(issued.code), who.user, issued.expires};
+    auto add = [invite, now, most = limits.invites_max](Accounts& accounts) {
+      return accounts.add_invite(invite, most, now);
+    };
+    state->query<IssuedInvite>(
+        on, std::move(done), std::move(add),
+        [state, issued = std::move(issued)](Answer<void> added) -> Answer<IssuedInvite> {
+          if (added) return issued;
+          if (added.error().code != Code::limit) return problem(added.error().code);
+          state->metrics.invites_refused.add();
+          return problem(Code::limit, "Too many of your invites are unused; wait until one expires.");
+        });
+  });
+}
+
+void Service::set_display_name(model::UserId user, std::string display_name, Executor& on,
+                               Callback<Profile> done) {
+  if (!is_name(display_name, 1)) {
+    return tell<Profile>(on, std::move(done),
+                         problem(Code::bad_request, "A display name is 1 to 100 characters."));
+  }
   auto* state = state_.get();
   State::go_home(
       state->parts.home, state->alive,
-      [state, handle = std::move(handle), password = std::move(password),
-       display_name = std::move(display_name), &on, done = std::move(done)]() mutable {
-        if (!state->take_hash_place()) return tell<Profile>(on, std::move(done), problem(Code::busy));
-        Account account{{random_id(state->parts.random)}, std::move(handle), std::move(display_name), ""};
-        auto hash = [password = std::move(password), cost = state->parts.cost]() mutable {
-          return hash_password(std::move(password), cost);
+      [state, user, display_name = std::move(display_name), &on, done = std::move(done)]() mutable {
+        auto change = [user, display_name = std::move(display_name)](Accounts& accounts) -> Answer<Profile> {
+          const auto changed = accounts.set_display_name(user, display_name);
+          if (!changed) return problem(changed.error().code);
+          const auto found = accounts.find_by_ids({user});
+          if (!found) return problem(found.error().code);
+          if (found->empty()) return problem(Code::not_found);
+          return profile_of(found->front());
         };
-        state->ask_hashing(std::move(hash), [state, account = std::move(account), &on,
-                                             done =
-                                                 std::move(done)](std::optional<std::string> hashed) mutable {
-          if (!hashed) return tell<Profile>(on, std::move(done), problem(Code::internal));
-          account.password_hash = std::move(*hashed);
-          state->retry_removals();
-          auto add = [account](ports::Accounts& accounts) { return accounts.add_account(account); };
-          state->ask_sql(std::move(add), [account, &on, done = std::move(done)](Answer<void> added) mutable {
-            if (!added) return tell<Profile>(on, std::move(done), problem(added.error().code));
-            tell<Profile>(on, std::move(done), profile_of(account));
-          });
-        });
+        state->query<Profile>(on, std::move(done), std::move(change));
       });
-}
-
-void Service::log_in(std::string handle, std::string password, std::string device_name, Executor& on,
-                     Callback<IssuedToken> done) {
-  if (!is_name(device_name, 0)) {
-    return tell<IssuedToken>(on, std::move(done),
-                             problem(Code::bad_request, "A device name is at most 100 characters."));
-  }
-  if (password.size() > 1024) return tell<IssuedToken>(on, std::move(done), problem(Code::unauthenticated));
-
-  auto* state = state_.get();
-  State::go_home(state->parts.home, state->alive,
-                 [state, handle = std::move(handle), password = std::move(password),
-                  device_name = std::move(device_name), &on, done = std::move(done)]() mutable {
-                   if (!state->take_hash_place())
-                     return tell<IssuedToken>(on, std::move(done), problem(Code::busy));
-                   auto find = [handle = std::move(handle)](ports::Accounts& accounts) {
-                     return accounts.find_by_handle(handle);
-                   };
-                   state->ask_sql(
-                       std::move(find),
-                       [state, password = std::move(password), device_name = std::move(device_name), &on,
-                        done = std::move(done)](Answer<std::optional<Account>> found) mutable {
-                         if (!found) {
-                           --state->hashes_queued;
-                           return tell<IssuedToken>(on, std::move(done), problem(found.error().code));
-                         }
-                         // An unknown handle costs as much as a known one.
-                         const std::string hash = *found ? (*found)->password_hash : state->dummy_hash;
-                         auto verify = [password = std::move(password), hash]() mutable {
-                           return verify_password(std::move(password), hash);
-                         };
-                         state->ask_hashing(std::move(verify), [state, account = std::move(*found),
-                                                                device_name = std::move(device_name), &on,
-                                                                done = std::move(done)](bool right) mutable {
-                           if (!right || !account)
-                             return tell<IssuedToken>(on, std::move(done), problem(Code::unauthenticated));
-                           state->issue(*account, std::move(device_name), on, std::move(done));
-                         });
-                       });
-                 });
-}
-
-void Service::State::issue(const Account& account, std::string device_name, Executor& on,
-                           Callback<IssuedToken> done) {
-  if (removals_are_full()) return tell<IssuedToken>(on, std::move(done), problem(Code::busy));
-  retry_removals();
-  std::string token = make_token(parts.random);
-  const base::WallTime now = parts.clock.wall();
-  Device device{.device = {random_id(parts.random)},
-                .user = account.user,
-                .name = std::move(device_name),
-                .token = hash_of(token),
-                .created = now,
-                .expires = now + std::chrono::duration_cast<base::milliseconds>(parts.limits.token_lifetime)};
-  auto add = [device](ports::Accounts& accounts) { return accounts.add_device(device); };
-  ask_sql(std::move(add),
-          [this, device, token = std::move(token), &on, done = std::move(done)](Answer<void> added) mutable {
-            if (!added) return tell<IssuedToken>(on, std::move(done), problem(added.error().code));
-            issued(device, std::move(token), on, std::move(done));
-          });
-}
-
-// The device is stored; those beyond the limit go before the log-in is answered.
-void Service::State::issued(const Device& device, std::string token, Executor& on,
-                            Callback<IssuedToken> done) {
-  tokens.add(device);
-  std::vector<ports::TokenHash> evicted;
-  while (const auto oldest = tokens.oldest_beyond(device.user, parts.limits.devices_max, device.device)) {
-    evicted.push_back(*oldest);
-    revoke(*oldest);
-  }
-  IssuedToken issued{std::move(token), {device.user, device.device}, device.expires};
-  if (evicted.empty()) return tell<IssuedToken>(on, std::move(done), std::move(issued));
-  remove(std::move(evicted), [issued = std::move(issued), &on, done = std::move(done)](size_t) mutable {
-    tell<IssuedToken>(on, std::move(done), std::move(issued));
-  });
-}
-
-std::vector<ports::TokenHash> Service::State::waiting_removals() const {
-  std::vector<ports::TokenHash> waiting;
-  for (const auto& [token, removal] : removals) {
-    if (!removal.under_way) waiting.push_back(token);
-  }
-  return waiting;
-}
-
-void Service::State::remove(std::vector<ports::TokenHash> revoked, base::UniqueFunction<void(size_t)> then) {
-  std::vector<model::DeviceId> devices;
-  for (const auto& token : revoked) {
-    auto& removal = removals.at(token);
-    removal.under_way = true;
-    devices.push_back(removal.device);
-  }
-  auto call = [devices = std::move(devices)](ports::Accounts& accounts) {
-    size_t removed = 0;
-    while (removed < devices.size() && accounts.remove_device(devices[removed])) ++removed;
-    return removed;
-  };
-  ask_sql(std::move(call), [this, revoked = std::move(revoked),
-                            then = std::move(then)](size_t removed) mutable {
-    for (size_t i = 0; i < revoked.size(); ++i) {
-      const auto found = removals.find(revoked[i]);
-      if (found == removals.end()) continue;  // another call removed it
-      if (i < removed)
-        removals.erase(found);
-      else
-        found->second.under_way = false;
-    }
-    if (removed < revoked.size()) {
-      base::log_warning("account: {} logged-out devices are not removed from the table yet", removals.size());
-      if (!std::exchange(removal_timer, true)) {
-        parts.home.after(removal_pause, [this, token = std::weak_ptr(alive)] {
-          if (token.expired()) return;
-          removal_timer = false;
-          retry_removals();
-        });
-      }
-    }
-    then(removed);
-  });
-}
-
-void Service::State::retry_removals() {
-  auto waiting = waiting_removals();
-  if (!waiting.empty()) remove(std::move(waiting), [](size_t) {});
-}
-
-void Service::log_out(std::string token, Executor& on, Callback<void> done) {
-  auto* state = state_.get();
-  State::go_home(state->parts.home, state->alive,
-                 [state, hash = hash_of(token), &on, done = std::move(done)]() mutable {
-                   const auto* row = state->tokens.find(hash);
-                   const bool alive = row && state->parts.clock.wall() < row->expires;
-                   if (!alive && !state->removals.contains(hash))
-                     return tell<void>(on, std::move(done), problem(Code::unauthenticated));
-                   if (alive) {
-                     // Better still logged in, and told so, than back after a restart.
-                     if (state->removals_are_full())
-                       return tell<void>(on, std::move(done), problem(Code::busy));
-                     state->revoke(hash);
-                   }
-                   auto tokens = state->waiting_removals();
-                   std::erase(tokens, hash);
-                   tokens.insert(tokens.begin(), hash);
-                   state->remove(std::move(tokens), [&on, done = std::move(done)](size_t removed) mutable {
-                     if (removed == 0) return tell<void>(on, std::move(done), problem(Code::internal));
-                     tell<void>(on, std::move(done), {});
-                   });
-                 });
-}
-
-void Service::authenticate(std::string token, Executor& on, Callback<Identity> done) {
-  auto* state = state_.get();
-  State::go_home(state->parts.home, state->alive,
-                 [state, hash = hash_of(token), &on, done = std::move(done)]() mutable {
-                   const auto* row = state->tokens.find(hash);
-                   if (!row) return tell<Identity>(on, std::move(done), problem(Code::unauthenticated));
-                   if (state->parts.clock.wall() >= row->expires) {
-                     return tell<Identity>(on, std::move(done), problem(Code::token_expired));
-                   }
-                   tell<Identity>(on, std::move(done), Identity{row->user, row->device});
-                 });
 }
 
 void Service::find_by_handle(std::string handle, Executor& on, Callback<std::optional<Profile>> done) {
   if (!is_handle(handle)) return tell<std::optional<Profile>>(on, std::move(done), std::optional<Profile>());
   auto* state = state_.get();
-  State::go_home(state->parts.home, state->alive,
-                 [state, handle = std::move(handle), &on, done = std::move(done)]() mutable {
-                   auto find = [handle = std::move(handle)](
-                                   ports::Accounts& accounts) -> Answer<std::optional<Profile>> {
-                     auto found = accounts.find_by_handle(handle);
-                     if (!found) return base::fail(found.error());
-                     return *found ? std::optional(profile_of(**found)) : std::nullopt;
-                   };
-                   state->query<std::optional<Profile>>(on, std::move(done), std::move(find));
-                 });
+  State::go_home(
+      state->parts.home, state->alive,
+      [state, handle = std::move(handle), &on, done = std::move(done)]() mutable {
+        auto find = [handle = std::move(handle)](Accounts& accounts) -> Answer<std::optional<Profile>> {
+          auto found = accounts.find_by_handle(handle);
+          if (!found) return base::fail(found.error());
+          return *found ? std::optional(profile_of(**found)) : std::nullopt;
+        };
+        state->query<std::optional<Profile>>(on, std::move(done), std::move(find));
+      });
 }
 
 void Service::find_by_ids(std::vector<model::UserId> users, Executor& on,
@@ -363,7 +176,7 @@ void Service::find_by_ids(std::vector<model::UserId> users, Executor& on,
   State::go_home(
       state->parts.home, state->alive,
       [state, users = std::move(users), &on, done = std::move(done)]() mutable {
-        auto find = [users = std::move(users)](ports::Accounts& accounts) -> Answer<std::vector<Profile>> {
+        auto find = [users = std::move(users)](Accounts& accounts) -> Answer<std::vector<Profile>> {
           auto found = accounts.find_by_ids(users);
           if (!found) return base::fail(found.error());
           std::vector<Profile> profiles;

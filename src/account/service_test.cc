@@ -1,112 +1,12 @@
-#include "account/service.h"
+#include <atomic>
+#include <thread>
 
-#include <set>
-
-#include <gtest/gtest.h>
-#include <sodium.h>
-
+#include "account/service_fixture_for_test.h"
 #include "account/text_rules.h"
 #include "base/thread_executor.h"
-#include "engine/memory/memory_accounts.h"
-#include "test/contract/hand_executor.h"
 
 namespace tidings::account {
 namespace {
-
-using wire::Code;
-
-struct TestClock : ports::Clock {
-  base::WallTime wall() const override { return now; }
-  base::MonotonicTime monotonic() const override { return {}; }
-  base::WallTime now = base::wall_from_ms(1795300000000);
-};
-struct TestRandom : ports::Random {
-  void fill(std::span<uint8_t> out) override {
-    for (auto& byte : out)
-      byte = static_cast<uint8_t>((state = state * 6364136223846793005u + 1442695040888963407u) >> 56);
-  }
-  uint64_t state = 1;
-};
-
-// A disk that for a while takes no removal.
-struct TestAccounts : memory::MemoryAccounts {
-  wire::Answer<bool> remove_device(model::DeviceId device) override {
-    if (broken) return wire::problem(Code::internal);
-    return MemoryAccounts::remove_device(device);
-  }
-  bool broken = false;
-};
-struct HomeExecutor : contract::HandExecutor {
-  base::TimerId after(base::nanoseconds, base::Task task) override {
-    timers.push_back(std::move(task));
-    return timers.size();
-  }
-  std::vector<base::Task> timers;
-};
-
-class ServiceTest : public testing::Test {
- protected:
-  void SetUp() override { restart(); }
-  void restart() {
-    service.emplace(Service::Parts{accounts,
-                                   clock,
-                                   random,
-                                   home,
-                                   sql,
-                                   hashing,
-                                   limits,
-                                   {crypto_pwhash_OPSLIMIT_MIN, crypto_pwhash_MEMLIMIT_MIN}});
-    ASSERT_TRUE(service->start().ok());
-    service->on_revoked(shard, [this](model::DeviceId device) { revoked.push_back(device); });
-  }
-  void run() {
-    while (home.run() + sql.run() + hashing.run() + shard.run() > 0) {
-    }
-  }
-  // Where the answer of a call goes.
-  template <class T>
-  Callback<T> into(std::optional<wire::Answer<T>>& out) {
-    return [&out](wire::Answer<T> answer) { out.emplace(std::move(answer)); };
-  }
-  template <class T, class Call>
-  wire::Answer<T> ask(Call call) {
-    std::optional<wire::Answer<T>> out;
-    call(into<T>(out));
-    EXPECT_FALSE(out.has_value()) << "never inside the call";
-    run();
-    if (!out) return wire::problem(Code::internal, "no answer");
-    return std::move(*out);
-  }
-  wire::Answer<Profile> sign_up(const std::string& handle, const std::string& password = "password",
-                                const std::string& name = "Name") {
-    return ask<Profile>(
-        [&](auto done) { service->register_account(handle, password, name, shard, std::move(done)); });
-  }
-  wire::Answer<IssuedToken> log_in(const std::string& handle, const std::string& password = "password") {
-    return ask<IssuedToken>(
-        [&](auto done) { service->log_in(handle, password, "phone", shard, std::move(done)); });
-  }
-  wire::Answer<void> log_out(const std::string& token) {
-    return ask<void>([&](auto done) { service->log_out(token, shard, std::move(done)); });
-  }
-  wire::Answer<Identity> authenticate(const std::string& token) {
-    return ask<Identity>([&](auto done) { service->authenticate(token, shard, std::move(done)); });
-  }
-  template <class T>
-  static Code code(const wire::Answer<T>& answer) {
-    EXPECT_FALSE(answer.ok());
-    return answer.ok() ? Code::internal : answer.error().code;
-  }
-
-  base::Limits limits;
-  TestAccounts accounts;
-  TestClock clock;
-  TestRandom random;
-  HomeExecutor home;
-  contract::HandExecutor sql, hashing, shard;
-  std::vector<model::DeviceId> revoked;
-  std::optional<Service> service;
-};
 
 TEST_F(ServiceTest, APersonSignsUpLogsInIsKnownAndLogsOut) {
   const auto ann = sign_up("ann", "correct horse", "Änn");
@@ -118,7 +18,8 @@ TEST_F(ServiceTest, APersonSignsUpLogsInIsKnownAndLogsOut) {
   ASSERT_TRUE(issued.ok());
   EXPECT_EQ(issued->token.size(), 43u);
   EXPECT_EQ(issued->identity.user, ann->user);
-  EXPECT_EQ(issued->expires, clock.now + std::chrono::hours(24 * 365));
+  EXPECT_EQ(issued->expires, clock.now + std::chrono::hours(24));
+  EXPECT_EQ(issued->refresh_expires, clock.now + std::chrono::hours(24 * 90));
   const auto known = authenticate(issued->token);
   ASSERT_TRUE(known.ok());
   EXPECT_EQ(known->user, ann->user);

@@ -2,54 +2,83 @@
 
 #include <tuple>
 
-#include <sodium.h>
-
-#include "base/hash.h"
-
 namespace tidings::account {
 
-std::string make_token(ports::Random& random) {
-  std::array<uint8_t, 32> bits;
-  random.fill(bits);
-  constexpr int form = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
-  std::array<char, sodium_base64_ENCODED_LEN(32, form)> text;
-  return sodium_bin2base64(text.data(), text.size(), bits.data(), bits.size(), form);
+void TokenTable::add_hashes(const ports::Device& device) {
+  by_token_[device.token] = device.device;
+  if (!device.chain) return;
+  by_family_[device.chain->family] = device.device;
+  if (device.chain->previous_token) by_token_[*device.chain->previous_token] = device.device;
 }
 
-ports::TokenHash hash_of(const std::string& token) {
-  return base::sha256(token);
+void TokenTable::remove_hashes(const ports::Device& device) {
+  by_token_.erase(device.token);
+  if (!device.chain) return;
+  by_family_.erase(device.chain->family);
+  if (device.chain->previous_token) by_token_.erase(*device.chain->previous_token);
 }
 
 void TokenTable::add(const ports::Device& device) {
-  rows_[device.token] = {device.device, device.user, device.created, device.expires};
-  by_user_[device.user].insert(device.token);
+  add_hashes(device);
+  by_user_[device.user].insert(device.device);
+  Row& row = rows_[device.device];
+  row = {device};
+  row.device.name.clear();
 }
 
-const TokenTable::Row* TokenTable::find(const ports::TokenHash& token) const {
-  const auto found = rows_.find(token);
+TokenTable::Presented TokenTable::find(const ports::TokenHash& token) {
+  const auto found = by_token_.find(token);
+  if (found == by_token_.end()) return {};
+  Row& row = rows_.at(found->second);
+  if (row.device.token == token) return {&row, row.device.expires, true};
+  return {&row, row.device.chain->previous_expires, false};
+}
+
+TokenTable::Row* TokenTable::find_family(const ports::TokenHash& family) {
+  const auto found = by_family_.find(family);
+  return found == by_family_.end() ? nullptr : &rows_.at(found->second);
+}
+
+TokenTable::Row* TokenTable::find(model::DeviceId device) {
+  const auto found = rows_.find(device);
   return found == rows_.end() ? nullptr : &found->second;
 }
 
-void TokenTable::remove(const ports::TokenHash& token) {
-  const auto found = rows_.find(token);
+void TokenTable::rotate(const ports::Device& device) {
+  Row& row = rows_.at(device.device);
+  remove_hashes(row.device);
+  row.device.token = device.token;
+  row.device.expires = device.expires;
+  row.device.chain = device.chain;
+  add_hashes(row.device);
+}
+
+void TokenTable::remove(model::DeviceId device) {
+  const auto found = rows_.find(device);
   if (found == rows_.end()) return;
-  const auto person = by_user_.find(found->second.user);
-  person->second.erase(token);
+  remove_hashes(found->second.device);
+  const auto person = by_user_.find(found->second.device.user);
+  person->second.erase(device);
   if (person->second.empty()) by_user_.erase(person);
   rows_.erase(found);
 }
 
-std::optional<ports::TokenHash> TokenTable::oldest_beyond(model::UserId user, size_t devices_max,
-                                                          model::DeviceId except) const {
+std::vector<model::DeviceId> TokenTable::devices_of(model::UserId user) const {
+  const auto person = by_user_.find(user);
+  if (person == by_user_.end()) return {};
+  return {person->second.begin(), person->second.end()};
+}
+
+std::optional<model::DeviceId> TokenTable::oldest_beyond(model::UserId user, size_t devices_max,
+                                                         model::DeviceId except) const {
   const auto person = by_user_.find(user);
   if (person == by_user_.end() || person->second.size() <= devices_max) return std::nullopt;
-  std::optional<ports::TokenHash> oldest;
-  const auto age = [&](const ports::TokenHash& token) {
-    const Row& row = rows_.at(token);
-    return std::tuple(row.created, row.device);
+  std::optional<model::DeviceId> oldest;
+  const auto age = [&](model::DeviceId device) {
+    return std::tuple(rows_.at(device).device.created, device);
   };
-  for (const auto& token : person->second) {
-    if (rows_.at(token).device != except && (!oldest || age(token) < age(*oldest))) oldest = token;
+  for (const model::DeviceId device : person->second) {
+    if (device != except && (!oldest || age(device) < age(*oldest))) oldest = device;
   }
   return oldest;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/accounts_api_log_ins.h"
 #include "api/time_text.h"
 #include "wire/json_writer.h"
 
@@ -47,38 +48,35 @@ void create_account(const Api::Parts& parts, const CallPtr& call) {
   if (!body) return;
   std::string handle(body->text("handle")), password(body->text("password"));
   std::string display_name(body->optional_text("display_name").value_or(handle));
+  std::string invite(body->optional_text("invite").value_or(""));
   if (!body->ok()) return call->refuse({Code::bad_request, body->complaint()});
-  parts.accounts.register_account(std::move(handle), std::move(password), std::move(display_name),
-                                  parts.executor, [call](wire::Answer<Profile> made) {
-                                    if (!made) return call->refuse(made.error());
-                                    call->answer(201, profile_json(*made));
-                                  });
+  parts.accounts.register_account(
+      std::move(handle), std::move(password), std::move(display_name), parts.executor,
+      [call](wire::Answer<Profile> made) {
+        if (!made) return call->refuse(made.error());
+        call->answer(201, profile_json(*made));
+      },
+      std::move(invite));
 }
 
-void log_in(const Api::Parts& parts, const CallPtr& call) {
-  auto body = call->body(parts.limits.json_depth_max);
-  if (!body) return;
-  std::string handle(body->text("handle")), password(body->text("password"));
-  std::string device_name(body->optional_text("device_name").value_or(""));
-  if (!body->ok()) return call->refuse({Code::bad_request, body->complaint()});
-  parts.accounts.log_in(std::move(handle), std::move(password), std::move(device_name), parts.executor,
-                        [call](wire::Answer<account::IssuedToken> issued) {
-                          if (!issued) return call->refuse(issued.error());
-                          std::string out;
-                          wire::JsonWriter json(out);
-                          json.begin_object().key("token").string(issued->token);
-                          json.key("user").string(model::to_text(issued->identity.user));
-                          json.key("device").string(model::to_text(issued->identity.device));
-                          json.key("expires").string(time_text(issued->expires)).end_object();
-                          call->answer(201, std::move(out));
-                        });
-}
-
-void log_out(const Api::Parts& parts, const CallPtr& call) {
-  parts.accounts.log_out(call->token(), parts.executor, [call](wire::Answer<void> ended) {
-    if (!ended) return call->refuse(ended.error());
-    call->answer_empty(204);
+void make_invite(const Api::Parts& parts, const CallPtr& call) {
+  parts.accounts.make_invite(call->who(), parts.executor, [call](wire::Answer<account::IssuedInvite> issued) {
+    if (!issued) return call->refuse(issued.error());
+    std::string out;
+    wire::JsonWriter json(out);
+    json.begin_object().key("invite").string(issued->code);
+    json.key("expires").string(time_text(issued->expires)).end_object();
+    call->answer(201, std::move(out));
   });
+}
+
+void answer_me(const CallPtr& call, const Profile& profile) {
+  std::string out;
+  wire::JsonWriter json(out);
+  json.begin_object();
+  write_profile(json, profile);
+  json.key("device").string(model::to_text(call->who().device)).end_object();
+  call->answer(200, std::move(out));
 }
 
 void show_me(const Api::Parts& parts, const CallPtr& call) {
@@ -86,13 +84,20 @@ void show_me(const Api::Parts& parts, const CallPtr& call) {
                              [call](wire::Answer<std::vector<Profile>> found) {
                                if (!found) return call->refuse(found.error());
                                if (found->empty()) return call->refuse({Code::not_found, ""});
-                               std::string out;
-                               wire::JsonWriter json(out);
-                               json.begin_object();
-                               write_profile(json, found->front());
-                               json.key("device").string(model::to_text(call->who().device)).end_object();
-                               call->answer(200, std::move(out));
+                               answer_me(call, found->front());
                              });
+}
+
+void change_me(const Api::Parts& parts, const CallPtr& call) {
+  auto body = call->body(parts.limits.json_depth_max);
+  if (!body) return;
+  std::string display_name(body->text("display_name"));
+  if (!body->ok()) return call->refuse({Code::bad_request, body->complaint()});
+  parts.accounts.set_display_name(call->who().user, std::move(display_name), parts.executor,
+                                  [call](wire::Answer<Profile> changed) {
+                                    if (!changed) return call->refuse(changed.error());
+                                    answer_me(call, *changed);
+                                  });
 }
 
 void answer_users(const Api::Parts& parts, const CallPtr& call, std::vector<UserId> users) {
@@ -186,11 +191,12 @@ void add_account_routes(Router& router, const Api::Parts& parts, std::weak_ptr<b
   const auto* p = &parts;
   router.add("POST", "/v1/accounts", Login::not_needed,
              [p](const CallPtr& call) { create_account(*p, call); });
-  router.add("POST", "/v1/tokens", Login::not_needed, [p](const CallPtr& call) { log_in(*p, call); });
-  router.add("DELETE", "/v1/tokens", Login::token_only, [p](const CallPtr& call) { log_out(*p, call); });
+  router.add("POST", "/v1/invites", Login::needed, [p](const CallPtr& call) { make_invite(*p, call); });
   router.add("GET", "/v1/me", Login::needed, [p](const CallPtr& call) { show_me(*p, call); });
+  router.add("PATCH", "/v1/me", Login::needed, [p](const CallPtr& call) { change_me(*p, call); });
   router.add("GET", "/v1/users", Login::needed,
              [p, alive](const CallPtr& call) { find_users(*p, alive, call); });
+  add_log_in_routes(router, parts);
 }
 
 }  // namespace tidings::api

@@ -1,4 +1,4 @@
-// POST /v1/accounts, POST and DELETE /v1/tokens, GET /v1/me, GET /v1/users.
+// POST /v1/accounts, POST /v1/invites, GET and PATCH /v1/me, GET /v1/users.
 #pragma once
 
 #include <memory>

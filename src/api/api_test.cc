@@ -90,9 +90,9 @@ TEST_F(ApiTest, ALifeFromSignUpToLogOut) {
 TEST_F(ApiTest, ALogOutThatFailedMayBeRepeatedUntilItSucceeds) {
   struct Accounts : memory::MemoryAccounts {
     bool broken = true;
-    wire::Answer<bool> remove_device(model::DeviceId device) override {
+    wire::Answer<void> begin_removals(const std::vector<model::DeviceId>& devices) override {
       if (broken) return wire::problem(wire::Code::internal);
-      return MemoryAccounts::remove_device(device);
+      return MemoryAccounts::begin_removals(devices);
     }
   } accounts;
   ASSERT_TRUE(accounts.add_account({gateway::ann, "ann", "ann", "hash"}).ok());
@@ -116,6 +116,71 @@ TEST_F(ApiTest, ALogOutThatFailedMayBeRepeatedUntilItSucceeds) {
   EXPECT_EQ(log_out("phone")->response.status, 204);
   expect_problem(log_out("phone"), 401, "unauthenticated");
   expect_problem(log_out(""), 401, "unauthenticated");
+}
+
+TEST_F(ApiTest, TokensDevicesAndPasswordsHaveTheirEndpoints) {
+  ask("POST", "/v1/accounts", R"({"handle":"carl","password":"long enough"})", {}, "");
+  const std::string by_password = R"({"handle":"carl","password":"long enough","device_name":"phone"})";
+  auto in = ask("POST", "/v1/tokens", by_password, {}, "");
+  auto next = ask("POST", "/v1/tokens/refresh", R"({"refresh":")" + text(in, "refresh") + "\"}", {}, "");
+  ASSERT_EQ(next->response.status, 200) << next->response.body;
+  EXPECT_EQ(text(next, "device"), text(in, "device"));
+  EXPECT_EQ(text(next, "refresh_expires").back(), 'Z');
+  const std::string token = text(next, "token");
+  auto other = ask("POST", "/v1/tokens", by_password, {}, "");
+
+  auto devices = ask("GET", "/v1/devices", "", {}, token);
+  EXPECT_NE(devices->response.body.find(R"({"devices":[{"device":")"), std::string::npos)
+      << devices->response.body;
+  EXPECT_NE(devices->response.body.find(R"("current":true)"), std::string::npos);
+  EXPECT_NE(devices->response.body.find(R"("current":false)"), std::string::npos);
+  const std::string path = "/v1/devices/" + text(other, "device");
+  EXPECT_EQ(ask("PATCH", path, R"({"name":"laptop"})", {}, token)->response.status, 204);
+  EXPECT_NE(ask("GET", "/v1/devices", "", {}, token)->response.body.find("laptop"), std::string::npos);
+  expect_problem(ask("PATCH", path, R"({"name":7})", {}, token), 400, "bad_request");
+  // Nobody learns which devices others have.
+  auto somebody = ask("DELETE", "/v1/devices/" + model::to_text(gateway::ann_phone), "", {}, token);
+  for (const char* none : {"1234", "no-number", "18446744073709551616"}) {
+    auto nobody = ask("DELETE", std::string("/v1/devices/") + none, "", {}, token);
+    expect_problem(nobody, 404, "not_found");
+    EXPECT_EQ(nobody->response.body, somebody->response.body);
+  }
+  EXPECT_EQ(ask("DELETE", path, "", {}, token)->response.status, 204);
+  expect_problem(ask("GET", "/v1/me", "", {}, text(other, "token")), 401, "unauthenticated");
+
+  EXPECT_EQ(text(ask("PATCH", "/v1/me", R"({"display_name":"Carl the Great"})", {}, token), "display_name"),
+            "Carl the Great");
+  EXPECT_EQ(text(ask("GET", "/v1/me", "", {}, token), "display_name"), "Carl the Great");
+  expect_problem(ask("PATCH", "/v1/me", R"({"display_name":""})", {}, token), 400, "bad_request");
+
+  other = ask("POST", "/v1/tokens", by_password, {}, "");
+  const auto change = [&](const std::string& old) {
+    return ask("PUT", "/v1/me/password", R"({"old":")" + old + R"(","new":"longer still"})", {}, token);
+  };
+  expect_problem(change("long enougH"), 403, "forbidden");
+  EXPECT_EQ(change("long enough")->response.status, 204);
+  EXPECT_EQ(ask("GET", "/v1/me", "", {}, token)->response.status, 200);
+  expect_problem(ask("GET", "/v1/me", "", {}, text(other, "token")), 401, "unauthenticated");
+
+  auto invite = ask("POST", "/v1/invites", "", {}, token);
+  EXPECT_EQ(invite->response.status, 201);
+  EXPECT_EQ(text(invite, "invite").size(), 22u);
+  for (const auto& [method, where] :
+       {std::pair("GET", "/v1/devices"), std::pair("POST", "/v1/invites"), std::pair("PATCH", "/v1/me"),
+        std::pair("PUT", "/v1/me/password"), std::pair("DELETE", "/v1/devices/1")}) {
+    expect_problem(ask(method, where, "", {}, ""), 401, "unauthenticated");
+  }
+}
+
+TEST_F(ApiTest, WhoTriesTooManyPasswordsIsToldHowLongToWait) {
+  limits_.log_in_failures_handle = 1;
+  limits_.log_in_pause_min = std::chrono::milliseconds(2500);
+  const std::string body = R"({"handle":"carl","password":"long enough"})";
+  expect_problem(ask("POST", "/v1/tokens", body, {}, ""), 401, "unauthenticated");
+  auto refused = ask("POST", "/v1/tokens", body, {}, "");
+  expect_problem(refused, 429, "rate_limited");
+  EXPECT_EQ(refused->header("Retry-After"), "3");
+  EXPECT_NE(refused->response.body.find("\"retry_ms\":2500"), std::string::npos) << refused->response.body;
 }
 
 TEST_F(ApiTest, AWrongPasswordAndAnUnknownHandleLookTheSame) {

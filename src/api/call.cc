@@ -40,11 +40,14 @@ net::HttpResponse problem_response(const wire::Problem& problem, int status) {
   json.begin_object().key("type").string("urn:tidings:problem:" + std::string(row.name));
   json.key("title").string(row.sentence).key("status").number(static_cast<uint64_t>(response.status));
   json.key("code").string(row.name);
-  json.key("detail").string(problem.detail.empty() ? row.sentence : problem.detail).end_object();
+  json.key("detail").string(problem.detail.empty() ? row.sentence : problem.detail);
+  if (problem.retry_ms > 0) json.key("retry_ms").number(problem.retry_ms);
+  json.end_object();
   response.headers.emplace_back("Content-Type", "application/problem+json");
   if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"tidings\"");
   if (row.retry == wire::Retry::as_is && response.status >= 429)
-    response.headers.emplace_back("Retry-After", "1");
+    response.headers.emplace_back("Retry-After",
+                                  std::to_string(std::max<uint64_t>(1, (problem.retry_ms + 999) / 1000)));
   return response;
 }
 

@@ -68,9 +68,22 @@ struct Limits {
 
   // --- accounts
   size_t password_hashes_queued_max = 64;  // log-ins and sign-ups that wait for Argon2id: busy
-  nanoseconds token_lifetime = std::chrono::hours(24 * 365);
-  size_t device_removals_max = 1024;  // logged out, not yet removed from the table of devices: busy
+  nanoseconds token_lifetime = std::chrono::hours(24);
+  nanoseconds refresh_lifetime = std::chrono::hours(24 * 90);     // from the last refresh
+  nanoseconds rotated_token_lifetime = std::chrono::seconds(60);  // of the token before the newest one
+  size_t device_removals_max = 1024;  // logged out, and that is not written down yet: busy
   size_t devices_max = 10;            // of one person; the least recently made is logged out by a new log-in
+  size_t invites_max = 20;            // unused ones of one person: limit
+  nanoseconds invite_lifetime = std::chrono::hours(24 * 7);
+  nanoseconds seen_interval = std::chrono::seconds(60);  // "last seen" is written at most this often
+  size_t seen_rows_max = 1024;                           // in one transaction; the rest waits for the next
+  // Wrong passwords in a row that cost no pause, of one handle and of one address; then each one doubles it.
+  size_t log_in_failures_handle = 5;
+  size_t log_in_failures_address = 50;
+  nanoseconds log_in_pause_min = std::chrono::seconds(1);
+  nanoseconds log_in_pause_max = std::chrono::seconds(60);
+  nanoseconds log_in_failures_kept = std::chrono::minutes(15);  // after the last one they are forgotten
+  size_t log_in_failures_max = 20'000;  // handles and addresses remembered; the least recent is forgotten
 };
 
 }  // namespace tidings::base

@@ -14,13 +14,14 @@
 #include "cli/chat_view.h"
 #include "cli/status.h"
 #include "client/cpp/outbox_file.h"
+#include "client/cpp/system.h"
 
 namespace tidings::cli {
 
 namespace {
 
 struct Options {
-  std::string as, open, server, profiles;
+  std::string as, open, server, profiles, invite;
   bool json = false;
 };
 
@@ -109,10 +110,15 @@ int chat(const Options& options) {
   net::Reactor reactor("chat");
   reactor.start();
   unblock_signals();
+  if (auto kept = refresh_if_due(reactor, *profile, client::SystemClock().wall()); !kept) {
+    reactor.stop();
+    return complain(options, view.get(), status_failed, kept.error().sentence);
+  }
   if (profile->token.empty()) {
     const bool ask = !options.json && ::isatty(STDIN_FILENO) != 0;
-    const auto logged_in =
-        log_in(reactor, *profile, ask, [&](const std::string& password) { view->password(password); });
+    const auto logged_in = log_in(
+        reactor, *profile, ask, [&](const std::string& password) { view->password(password); },
+        options.invite);
     if (!logged_in.ok()) {
       reactor.stop();
       return complain(options, view.get(), logged_in.error().status, logged_in.error().sentence);
@@ -138,6 +144,8 @@ void add_chat(CLI::App& app, int& status) {
       ->type_name("HOST:PORT");
   command->add_option("--profiles", options->profiles, "directory of profiles (default ~/.config/tidings)")
       ->type_name("DIR");
+  command->add_option("--invite", options->invite, "for a new account on a server that wants an invite")
+      ->type_name("CODE");
   command->add_flag("--json", options->json,
                     "one JSON object per line in and out; the password is TIDINGS_PASSWORD");
   command->callback([options, &status] { status = chat(*options); });

@@ -7,9 +7,8 @@
 #include <optional>
 
 #include <simdjson.h>
-#include <termios.h>
-#include <unistd.h>
 
+#include "cli/password_input.h"
 #include "client/cpp/rest.h"
 #include "client/cpp/system.h"
 
@@ -19,35 +18,7 @@ namespace {
 
 constexpr size_t password_bytes_min = 8;
 constexpr int tries_max = 3;
-
-// Asks on the terminal without echo. Nullopt: Ctrl-C or Ctrl-D.
-std::optional<std::string> ask_password(const std::string& prompt) {
-  termios before{};
-  if (::tcgetattr(STDIN_FILENO, &before) != 0) return std::nullopt;
-  termios quiet = before;
-  quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG | ICANON);
-  // The flush comes before the prompt: what is typed as soon as it is seen counts.
-  ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-  std::fputs(prompt.c_str(), stderr);
-  std::optional<std::string> password = "";
-  for (;;) {
-    char c = 0;
-    if (::read(STDIN_FILENO, &c, 1) != 1 || c == 3 || c == 4) {
-      password.reset();
-      break;
-    }
-    if (c == '\n' || c == '\r') break;
-    if (c == 0x7f || c == '\b') {
-      while (!password->empty() && (password->back() & 0xc0) == 0x80) password->pop_back();
-      if (!password->empty()) password->pop_back();
-    } else {
-      password->push_back(c);
-    }
-  }
-  ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-  std::fputs("\n", stderr);
-  return password;
-}
+constexpr auto refresh_before = std::chrono::hours(1);
 
 // 100 random bits in four groups that are easy to copy by hand.
 std::string make_password() {
@@ -84,7 +55,8 @@ LogInFailure failure_of(const client::RestProblem& problem, const client::Addres
 }  // namespace
 
 base::Result<void, LogInFailure> log_in(net::Reactor& reactor, ChatProfile& profile, bool ask,
-                                        const std::function<void(const std::string&)>& show_password) {
+                                        const std::function<void(const std::string&)>& show_password,
+                                        const std::string& invite) {
   client::Rest rest(reactor, profile.address, "");
   const char* given = std::getenv("TIDINGS_PASSWORD");
   for (int tries = 1;; ++tries) {
@@ -119,9 +91,16 @@ base::Result<void, LogInFailure> log_in(net::Reactor& reactor, ChatProfile& prof
       }
     }
     const auto signed_up = wait_for<client::PersonInfo>(reactor, [&](auto done) {
-      rest.sign_up(profile.handle, *password, profile.handle, std::move(done));
+      rest.sign_up(profile.handle, *password, profile.handle, std::move(done), invite);
     });
-    const bool exists = !signed_up.ok() && signed_up.error().code == wire::Code::exists;
+    // A server that takes nobody new does not tell who exists; a password shows it.
+    const bool barred = !signed_up.ok() && signed_up.error().code == wire::Code::forbidden;
+    if (barred && made && !resumed) {
+      profile.made_password.clear();
+      (void)profile.save();
+      return base::fail(failure_of(signed_up.error(), profile.address));
+    }
+    const bool exists = barred || (!signed_up.ok() && signed_up.error().code == wire::Code::exists);
     if (!signed_up.ok() && !exists) return base::fail(failure_of(signed_up.error(), profile.address));
     const auto taken = [&]() -> std::optional<LogInFailure> {
       profile.made_password.clear();
@@ -145,7 +124,9 @@ base::Result<void, LogInFailure> log_in(net::Reactor& reactor, ChatProfile& prof
         continue;
       }
       if (logged_in.error().code == wire::Code::unauthenticated) {
-        const std::string sentence = "This is not the password of " + profile.handle + ".";
+        const std::string sentence =
+            "This is not the password of " + profile.handle + "." +
+            (barred ? " If there is nobody of that name yet: " + signed_up.error().sentence : "");
         if (!can_ask_again) return base::fail(LogInFailure{status_refused, sentence});
         std::fprintf(stderr, "%s\n", sentence.c_str());
         continue;
@@ -153,15 +134,29 @@ base::Result<void, LogInFailure> log_in(net::Reactor& reactor, ChatProfile& prof
       return base::fail(failure_of(logged_in.error(), profile.address));
     }
     if (made && exists) show_password(*password);
-    profile.token = logged_in->token;
     profile.made_password.clear();
     if (profile.user != logged_in->user) profile.people.clear();
     profile.user = logged_in->user;
-    if (auto saved = profile.save(); !saved) {
+    if (auto saved = profile.keep(*logged_in); !saved) {
       return base::fail(LogInFailure{status_failed, saved.error().sentence});
     }
     return {};
   }
+}
+
+base::Status refresh_if_due(net::Reactor& reactor, ChatProfile& profile, base::WallTime now) {
+  if (profile.token.empty() || profile.refresh.empty()) return {};
+  if (now + refresh_before < profile.expires) return {};
+  client::Rest rest(reactor, profile.address, "");
+  const auto refreshed =
+      wait_for<client::LogIn>(reactor, [&](auto done) { rest.refresh(profile.refresh, std::move(done)); });
+  if (refreshed.ok()) return profile.keep(*refreshed);
+  if (refreshed.error().code == wire::Code::unauthenticated ||
+      refreshed.error().code == wire::Code::token_expired) {
+    profile.forget_log_in();
+    return profile.save();
+  }
+  return {};
 }
 
 }  // namespace tidings::cli

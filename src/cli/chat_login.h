@@ -18,9 +18,15 @@ struct LogInFailure {
 };
 
 // Blocks; the reactor runs on another thread. The password is TIDINGS_PASSWORD, else, with `ask`, typed in
-// without echo. An empty one means: make one, which `show_password` gets once. Fills in the profile's token
-// and saves it.
+// without echo. An empty one means: make one, which `show_password` gets once. `invite` is for servers that
+// want one. Fills in the profile's tokens and saves them.
 base::Result<void, LogInFailure> log_in(net::Reactor& reactor, ChatProfile& profile, bool ask,
-                                        const std::function<void(const std::string&)>& show_password);
+                                        const std::function<void(const std::string&)>& show_password,
+                                        const std::string& invite = "");
+
+// Gets the next token if the one that the profile has is near its end, and saves it; blocks as log_in. A
+// log-in that has ended leaves the profile without a token. If the server cannot be asked now the token
+// stays: it may still do.
+base::Status refresh_if_due(net::Reactor& reactor, ChatProfile& profile, base::WallTime now);
 
 }  // namespace tidings::cli

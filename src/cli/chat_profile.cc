@@ -32,10 +32,25 @@ std::optional<model::UserId> ChatProfile::known(const std::string& person) const
 base::Status ChatProfile::save() const {
   std::string content = "# Keep this to yourself: the token is as good as the password.\nhandle = " + handle +
                         "\nserver = " + client::to_text(address) + "\ntoken = " + token + "\n";
+  if (!refresh.empty()) content += "refresh = " + refresh + "\n";
+  if (base::to_ms(expires) > 0) content += "expires_ms = " + std::to_string(base::to_ms(expires)) + "\n";
   if (!made_password.empty()) content += "made_password = " + made_password + "\n";
   if (user.value != 0) content += "user = " + model::to_text(user) + "\n";
   for (const auto& [person, id] : people) content += "person = " + person + " " + model::to_text(id) + "\n";
   return client::replace_file(path, content);
+}
+
+base::Status ChatProfile::keep(const client::LogIn& log_in) {
+  token = log_in.token;
+  refresh = log_in.refresh;
+  expires = log_in.expires.value_or(base::WallTime());
+  return save();
+}
+
+void ChatProfile::forget_log_in() {
+  token.clear();
+  refresh.clear();
+  expires = {};
 }
 
 base::Result<std::string> default_profile_directory() {
@@ -75,6 +90,10 @@ base::Result<ChatProfile> load_profile(const std::string& directory, const std::
       return line.substr(key.size());
     };
     if (const auto token = value("token = ")) profile.token = *token;
+    if (const auto refresh = value("refresh = ")) profile.refresh = *refresh;
+    if (const auto expires = value("expires_ms = ")) {
+      profile.expires = base::wall_from_ms(static_cast<int64_t>(model::parse_decimal(*expires).value_or(0)));
+    }
     if (const auto password = value("made_password = ")) profile.made_password = *password;
     if (const auto user = value("user = ")) profile.user = {model::parse_decimal(*user).value_or(0)};
     if (const auto person = value("person = ")) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "client/cpp/rest.h"
 #include "client/cpp/websocket_transport.h"
 #include "model/ids.h"
 
@@ -21,12 +22,19 @@ struct ChatProfile {
   std::string made_password;  // made for a sign-up whose answer has not come; "" once logged in
   model::UserId user;         // 0: not known yet
   std::map<std::string, model::UserId> people;  // by handle: those with whom a conversation was opened
+  std::string refresh = {};                     // makes the next token; "": none
+  base::WallTime expires = {};                  // of the token; 0: not known
 
   // Whom one can write to without asking the server. False if that was known.
   bool remember(model::UserId self, const std::string& person, model::UserId id);
   // Nullopt if it takes the server to open that conversation.
   std::optional<model::UserId> known(const std::string& person) const;
   base::Status save() const;
+  // Takes tokens over and saves them. If that fails they must not be used: the next start would show the old
+  // refresh token again, and the server would end this log-in.
+  base::Status keep(const client::LogIn& log_in);
+  // It has ended for good: a password is needed.
+  void forget_log_in();
 };
 
 // $XDG_CONFIG_HOME/tidings, else ~/.config/tidings.

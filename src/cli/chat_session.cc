@@ -17,6 +17,7 @@ constexpr size_t recent_messages = 10;
 constexpr size_t names_asked_max = 50;
 constexpr base::nanoseconds late_after = seconds(2);
 constexpr base::nanoseconds look_up_again = seconds(1);
+constexpr base::nanoseconds renew_again = seconds(2);
 constexpr base::nanoseconds open_known_after = seconds(2);
 constexpr base::nanoseconds patient_leaves_after = seconds(15);
 constexpr base::nanoseconds leaves_after = seconds(2);
@@ -112,8 +113,11 @@ void ChatSession::found(const std::string& handle,
     complain(sentence);
     run_commands();
   };
-  const bool later =
-      !answer.ok() && (!answer.error().code || wire::row(*answer.error().code).retry == wire::Retry::as_is);
+  const bool expired =
+      !answer.ok() && answer.error().code == wire::Code::token_expired && !parts_.profile.refresh.empty();
+  const bool later = !answer.ok() && (expired || !answer.error().code ||
+                                      wire::row(*answer.error().code).retry == wire::Retry::as_is);
+  if (expired) return renew();
   if (later) {
     if (open_known()) return run_commands();
     if (!std::exchange(told_waiting_, true)) {
@@ -228,6 +232,12 @@ void ChatSession::list() {
 
 void ChatSession::on_connection(Connection state, std::optional<wire::Code> why, base::nanoseconds retry_in) {
   if (left_) return;
+  if (state == Connection::refused && why == wire::Code::token_expired && !parts_.profile.refresh.empty()) {
+    parts_.view.connection(Connection::offline, why, {});
+    // Not from inside the core.
+    renew_again_at_ = client_.clock().monotonic();
+    return alarm_.by(*renew_again_at_);
+  }
   parts_.view.connection(state, why, retry_in);
   if (state == Connection::online) {
     unknown_.clear();
@@ -241,9 +251,7 @@ void ChatSession::on_connection(Connection state, std::optional<wire::Code> why,
   const wire::Code code = why.value_or(wire::Code::internal);
   if (code == wire::Code::unauthenticated || code == wire::Code::token_expired ||
       code == wire::Code::device_revoked) {
-    parts_.profile.token.clear();
-    (void)parts_.profile.save();
-    parts_.view.error("This log-in has ended. Start again to log in with your password.");
+    return log_in_ended();
   } else if (code == wire::Code::replaced) {
     parts_.view.error("This profile was opened somewhere else.");
   } else {
@@ -252,7 +260,48 @@ void ChatSession::on_connection(Connection state, std::optional<wire::Code> why,
   leave(status_refused);
 }
 
+void ChatSession::log_in_ended() {
+  parts_.profile.forget_log_in();
+  (void)parts_.profile.save();
+  parts_.view.error("This log-in has ended. Start again to log in with your password.");
+  leave(status_refused);
+}
+
+void ChatSession::renew() {
+  if (std::exchange(renewing_, true)) return;
+  renew_again_at_.reset();
+  client_.rest().refresh(parts_.profile.refresh, [this](auto answer) { renewed(answer); });
+}
+
+void ChatSession::renewed(const base::Result<client::LogIn, client::RestProblem>& answer) {
+  renewing_ = false;
+  if (left_) return;
+  if (!answer.ok()) {
+    const auto code = answer.error().code;
+    if (code == wire::Code::unauthenticated || code == wire::Code::token_expired) return log_in_ended();
+    renew_again_at_ = client_.clock().monotonic() + renew_again;
+    return alarm_.by(*renew_again_at_);
+  }
+  if (auto kept = parts_.profile.keep(*answer); !kept) {
+    parts_.view.error(kept.error().sentence);
+    return leave(status_failed);
+  }
+  told_before_ = told_to_;
+  was_online_ = false;
+  asking_ = false;
+  client_.renew(parts_.profile.token);
+  if (auto started = client_.core().connect(); !started) {
+    parts_.view.error(started.error().sentence);
+    return leave(status_failed);
+  }
+  // What the old client was asked is not answered any more.
+  if (opening_) open(std::string(*opening_));
+}
+
 void ChatSession::on_event(const model::Event& event) {
+  const auto before = told_before_.find(event.conversation);
+  if (before != told_before_.end() && event.seq <= before->second) return;
+  told_to_[event.conversation] = event.seq;
   const bool typed_here = typed_.erase(event.client_id) > 0;
   if (!std::holds_alternative<model::MessageCreated>(event.body)) return;
   const bool history = !was_online_;
@@ -291,6 +340,8 @@ void ChatSession::on_failed(const client::OutboxMessage& message, const wire::Pr
 
 void ChatSession::on_reset(const model::ConversationId& conversation) {
   shown_to_.erase(conversation);
+  told_to_.erase(conversation);
+  told_before_.erase(conversation);
   show_named(people_of(conversation), [this, conversation] {
     const auto other = other_of(conversation);
     parts_.view.reset(conversation, other ? name(*other) : "somebody");
@@ -317,6 +368,8 @@ void ChatSession::act() {
   }
   if (left_) return;
   if (open_known_at_) alarm_.by(*open_known_at_);
+  if (renew_again_at_ && *renew_again_at_ <= now) renew();
+  if (renew_again_at_) alarm_.by(*renew_again_at_);
   if (look_up_again_at_ && *look_up_again_at_ <= now) {
     look_up_again_at_.reset();
     if (opening_) open(std::string(*opening_));
@@ -440,6 +493,8 @@ void ChatSession::ask_names() {
   asking_ = true;
   client_.rest().find_by_ids(people, [this, people](auto answer) {
     asking_ = false;
+    if (!answer.ok() && answer.error().code == wire::Code::token_expired && !parts_.profile.refresh.empty())
+      return renew();
     if (answer.ok()) {
       for (const client::PersonInfo& person : *answer) names_[person.user] = printable(person.handle);
     }

@@ -11,11 +11,11 @@
 #include <string>
 #include <vector>
 
+#include "cli/chat_client.h"
 #include "cli/chat_profile.h"
 #include "cli/chat_view.h"
 #include "cli/status.h"
 #include "client/cpp/alarm.h"
-#include "client/cpp/client.h"
 
 namespace tidings::cli {
 
@@ -75,6 +75,10 @@ class ChatSession final : client::Listener {
   // No more time: runs those commands that can be run without the server, gives the texts of the others back.
   void run_out();
   void tell_left();
+  // The token has expired: gets the next one and connects anew with it.
+  void renew();
+  void renewed(const base::Result<client::LogIn, client::RestProblem>& answer);
+  void log_in_ended();
   void leave(Status status);
   void try_to_leave();
 
@@ -90,12 +94,16 @@ class ChatSession final : client::Listener {
   ShownConversation shown(const model::ConversationId& conversation) const;
 
   Parts parts_;
-  client::Client client_;
+  ChatClient client_;
   client::Alarm alarm_;
   std::deque<ChatCommand> commands_;
   std::optional<std::string> opening_;  // the handle that is being opened; commands wait
   std::optional<base::MonotonicTime> look_up_again_at_;
   std::optional<base::MonotonicTime> open_known_at_;
+  bool renewing_ = false;
+  std::optional<base::MonotonicTime> renew_again_at_;
+  std::map<model::ConversationId, model::Seq> told_to_;      // the newest event that was told
+  std::map<model::ConversationId, model::Seq> told_before_;  // as it was when the client was made anew
   bool told_waiting_ = false;
   bool running_out_ = false;
   bool gave_back_ = false;     // a text that was typed is neither sent nor kept

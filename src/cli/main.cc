@@ -2,6 +2,7 @@
 // status.
 #include <CLI/CLI.hpp>
 
+#include "cli/account.h"
 #include "cli/chat.h"
 #include "cli/doctor.h"
 #include "cli/serve.h"
@@ -14,6 +15,7 @@ int main(int argc, char** argv) {
   tidings::cli::add_serve(app, status);
   tidings::cli::add_chat(app, status);
   tidings::cli::add_doctor(app, status);
+  tidings::cli::add_account(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -18,7 +18,7 @@ namespace tidings::cli {
 namespace {
 
 struct Options {
-  std::string listen, data, config, shards;
+  std::string listen, data, config, shards, sign_up;
   std::vector<std::string> set;
 };
 
@@ -45,6 +45,7 @@ base::Result<server::Config> configure(const Options& options) {
   flag("server.listen", options.listen);
   flag("server.shards", options.shards);
   flag("storage.path", options.data);
+  flag("accounts.sign_up", options.sign_up);
   return server::read_config(sources);
 }
 
@@ -118,6 +119,8 @@ void add_serve(CLI::App& app, int& exit_code) {
                       "directory of everything that is kept, by default ./tidings-data");
   command->add_option("--config", options->config, "TOML file");
   command->add_option("--shards", options->shards, "reactor threads, by default one per core");
+  command->add_option("--sign-up", options->sign_up,
+                      "who may make an account: open (default), invite or closed");
   command->add_option("--set", options->set, "any setting as KEY=VALUE, for example limits.text=32KiB");
   command->footer("Example: tidings serve --data /var/lib/tidings --listen 0.0.0.0:65100");
   command->callback([options, &exit_code] { exit_code = serve(*options); });

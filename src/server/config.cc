@@ -42,13 +42,19 @@ base::Result<uint64_t> parse_bytes(const std::string& text) {
 }
 
 base::Result<base::nanoseconds> parse_duration(const std::string& text) {
-  static constexpr std::pair<const char*, int64_t> units[] = {{"ms", 1'000'000}, {"s", 1'000'000'000}};
+  static constexpr std::pair<const char*, int64_t> units[] = {{"ms", 1'000'000},
+                                                              {"s", 1'000'000'000},
+                                                              {"m", 60 * 1'000'000'000ll},
+                                                              {"h", 3600 * 1'000'000'000ll},
+                                                              {"d", 86'400 * 1'000'000'000ll}};
   for (const auto& [unit, scale] : units) {
     if (!text.ends_with(unit)) continue;
     const auto n = parse_count(text.substr(0, text.size() - std::string_view(unit).size()));
-    if (n && *n <= 1'000'000'000) return base::nanoseconds(static_cast<int64_t>(*n) * scale);
+    // 1,000,000,000 s, 31 years, is the longest.
+    if (n && *n <= static_cast<uint64_t>(1'000'000'000'000'000'000 / scale))
+      return base::nanoseconds(static_cast<int64_t>(*n) * scale);
   }
-  return base::failure("\"" + text + "\" is not a duration; write for example 200ms or 10s");
+  return base::failure("\"" + text + "\" is not a duration; write for example 200ms, 10s or 24h");
 }
 
 Setting bytes_limit(std::string name, std::string value, std::string about, size_t base::Limits::* limit,
@@ -73,11 +79,16 @@ Setting count_limit(std::string name, std::string value, std::string about, size
           }};
 }
 Setting time_limit(std::string name, std::string value, std::string about,
-                   base::nanoseconds base::Limits::* limit) {
+                   base::nanoseconds base::Limits::* limit, base::nanoseconds least = {}) {
   return {{std::move(name), std::move(value), std::move(about)},
-          [limit](Config& c, const std::string& text) -> base::Status {
+          [limit, least](Config& c, const std::string& text) -> base::Status {
             const auto n = parse_duration(text);
             if (!n) return base::fail(n.error());
+            if (*n < least) {
+              return base::failure("it must be at least " +
+                                   std::to_string(std::chrono::duration_cast<base::seconds>(least).count()) +
+                                   "s");
+            }
             c.limits.*limit = *n;
             return {};
           }};
@@ -126,6 +137,28 @@ const std::vector<Setting>& settings() {
          c.free_bytes_min = *n;
          return {};
        }},
+      {{"accounts.sign_up", "open",
+        "who may make an account: open (anybody), invite (who has one from somebody here), closed (only "
+        "`tidings account add`)"},
+       [](Config& c, const std::string& text) -> base::Status {
+         using account::SignUp;
+         for (const auto& [word, sign_up] :
+              {std::pair("open", SignUp::open), std::pair("invite", SignUp::invite),
+               std::pair("closed", SignUp::closed)}) {
+           if (text == word) return c.sign_up = sign_up, base::Status();
+         }
+         return base::failure("\"" + text + "\" is neither open nor invite nor closed");
+       }},
+      time_limit("accounts.token_lifetime", "24h", "how long a token works before it has to be refreshed",
+                 &Limits::token_lifetime, base::seconds(1)),
+      time_limit("accounts.refresh_lifetime", "90d",
+                 "a device that was not refreshed for so long is logged out", &Limits::refresh_lifetime,
+                 base::seconds(1)),
+      count_limit("accounts.failures_per_handle", "5",
+                  "wrong passwords for one handle before the next try has to wait",
+                  &Limits::log_in_failures_handle),
+      count_limit("accounts.failures_per_address", "50", "wrong passwords from one address, likewise",
+                  &Limits::log_in_failures_address),
       bytes_limit("limits.text", "16KiB", "longest text of a message, in UTF-8", &Limits::text_bytes_max, 1),
       count_limit("limits.connections", "16000", "open connections of the process", &Limits::connections_max),
       count_limit("limits.sends_in_flight", "32", "unanswered requests of one session",

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "account/service.h"
 #include "base/limits.h"
 #include "base/result.h"
 
@@ -19,6 +20,7 @@ struct Config {
   std::string data = "./tidings-data";
   uint64_t segment_bytes = 64ull << 20;
   uint64_t free_bytes_min = 1ull << 30;
+  account::SignUp sign_up = account::SignUp::open;
   base::Limits limits;
 };
 

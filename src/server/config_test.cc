@@ -55,6 +55,19 @@ TEST(Config, OtherVariablesOfTheEnvironmentAreNoSettings) {
   EXPECT_TRUE(read_config({"", {{"TIDINGS_PASSWORD", "x"}, {"PATH", "/bin"}}, {}}));
 }
 
+TEST(Config, AccountsHaveTheirSettings) {
+  const TempFile file("[accounts]\nsign_up = \"invite\"\ntoken_lifetime = \"90m\"\n");
+  const auto config = read_config({file.path, {{"TIDINGS_ACCOUNTS__REFRESH_LIFETIME", "7d"}}, {}});
+  ASSERT_TRUE(config) << config.error().sentence;
+  EXPECT_EQ(config->sign_up, account::SignUp::invite);
+  EXPECT_EQ(config->limits.token_lifetime, std::chrono::minutes(90));
+  EXPECT_EQ(config->limits.refresh_lifetime, std::chrono::hours(24 * 7));
+  const auto closed = read_config({"", {}, {{"accounts.sign_up", "closed"}}});
+  ASSERT_TRUE(closed);
+  EXPECT_EQ(closed->sign_up, account::SignUp::closed);
+  EXPECT_EQ(read_config({})->sign_up, account::SignUp::open);
+}
+
 TEST(Config, BadValuesAreRefusedWithTheReason) {
   for (const auto& [key, value] :
        std::vector<std::pair<std::string, std::string>>{{"server.listen", "nowhere"},
@@ -63,6 +76,10 @@ TEST(Config, BadValuesAreRefusedWithTheReason) {
                                                         {"limits.text", "16"},
                                                         {"limits.text", "99999999999GiB"},
                                                         {"limits.hello_timeout", "10"},
+                                                        {"accounts.sign_up", "Open"},
+                                                        {"accounts.token_lifetime", "0s"},
+                                                        {"accounts.token_lifetime", "12000d"},
+                                                        {"accounts.token_lifetime", "99999999999999999999d"},
                                                         {"limits.states", "0"}}) {
     const auto config = read_config({"", {}, {{key, value}}});
     ASSERT_FALSE(config) << key << " = " << value;

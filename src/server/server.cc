@@ -125,8 +125,9 @@ base::Status Server::State::build() {
     reactors.push_back(std::make_unique<net::Reactor>("shard-" + std::to_string(i)));
     shards.push_back(reactors.back().get());
   }
-  account_service = std::make_unique<account::Service>(account::Service::Parts{
-      *accounts, clock, random, *shards[0], *sql, *hashing, config.limits, account::HashCost{}});
+  account_service = std::make_unique<account::Service>(
+      account::Service::Parts{*accounts, clock, random, *shards[0], *sql, *hashing, config.limits,
+                              account::HashCost{}, config.sign_up, &metrics});
   if (auto started = account_service->start(); !started) return started;
   auto made = Node::make({.shards = shards,
                           .store_executor = *store_thread,

@@ -93,6 +93,7 @@ constexpr std::optional<Code> code_named(std::string_view text) {
 struct Problem {
   Code code = Code::internal;
   std::string detail;
+  uint64_t retry_ms = 0;  // of a code to try again as it is: not before this; 0: nothing is said
 };
 template <class T>
 using Answer = base::Result<T, Problem>;

@@ -150,6 +150,94 @@ class Rest(SystemTest):
         await other.send({"type": "ping"})
         self.assertEqual((await other.next())["type"], "pong")
 
+    def tokens(self, person, name="test"):
+        made = self.call("POST", "/v1/tokens", {"handle": person.handle, "password": PASSWORD, "device_name": name})
+        self.assertEqual(made.status, 201, made.body)
+        return made.json
+
+    def refresh(self, token):
+        return self.call("POST", "/v1/tokens/refresh", {"refresh": token})
+
+    async def test_a_refresh_gives_the_next_pair_and_the_session_stays(self):
+        first = self.tokens(self.ann)
+        session = await self.client(self.ann, first["token"])
+        second = self.refresh(first["refresh"])
+        self.assertEqual(second.status, 200, second.body)
+        self.assertEqual(set(second.json), {"token", "user", "device", "expires", "refresh", "refresh_expires"})
+        self.assertEqual((second.json["user"], second.json["device"]), (first["user"], first["device"]))
+        for field in ("expires", "refresh_expires"):
+            self.assertRegex(second.json[field], f"^{RFC_3339}$")
+        self.assertEqual(self.call("GET", "/v1/me", token=first["token"]).status, 200)
+        again = self.refresh(first["refresh"]).json  # as if the answer had been lost
+        self.assert_problem(self.call("GET", "/v1/me", token=second.json["token"]), 401, "unauthenticated")
+        self.assertEqual(self.call("GET", "/v1/me", token=again["token"]).status, 200)
+        await session.send({"type": "ping"})
+        self.assertEqual((await session.next())["type"], "pong")
+
+    async def test_a_spent_refresh_token_ends_the_device_and_its_session(self):
+        first = self.tokens(self.ann)
+        second = self.refresh(first["refresh"]).json
+        session = await self.client(self.ann, second["token"])
+        began = time.monotonic()
+        self.assert_problem(self.refresh(first["refresh"]), 401, "unauthenticated")
+        self.assertEqual(await session.end(), (4403, "device_revoked", "device_revoked"))
+        self.assertLess(time.monotonic() - began, 2)
+        self.assert_problem(self.refresh(second["refresh"]), 401, "unauthenticated")
+        self.assert_problem(self.call("GET", "/v1/me", token=second["token"]), 401, "unauthenticated")
+        self.assertEqual(self.call("GET", "/v1/me", token=self.ann.token).status, 200)
+
+    async def test_devices_are_listed_named_and_logged_out(self):
+        phone = self.tokens(self.ann, "phone")
+        session = await self.client(self.ann, phone["token"])
+        devices = self.call("GET", "/v1/devices", token=self.ann.token).json["devices"]
+        self.assertEqual([(d["name"], d["current"]) for d in devices], [("test", True), ("phone", False)])
+        path = "/v1/devices/" + phone["device"]
+        self.assertEqual(self.call("PATCH", path, {"name": "old phone"}, self.ann.token).status, 204)
+        bobs = self.call("DELETE", path, token=self.bob.token)
+        self.assert_problem(bobs, 404, "not_found")
+        self.assertEqual(self.call("PATCH", path, {"name": "mine"}, self.bob.token).body, bobs.body)
+        self.assertEqual(self.call("DELETE", "/v1/devices/7", token=self.bob.token).body, bobs.body)
+        devices = self.call("GET", "/v1/devices", token=phone["token"]).json["devices"]
+        self.assertEqual([(d["name"], d["current"]) for d in devices], [("test", False), ("old phone", True)])
+        began = time.monotonic()
+        self.assertEqual(self.call("DELETE", path, token=self.ann.token).status, 204)
+        self.assertEqual(await session.end(), (4403, "device_revoked", "device_revoked"))
+        self.assertLess(time.monotonic() - began, 2)
+        self.assert_problem(self.refresh(phone["refresh"]), 401, "unauthenticated")
+
+    async def test_a_new_password_logs_the_other_devices_out(self):
+        phone = self.tokens(self.ann)
+        session, own = await self.client(self.ann, phone["token"]), await self.client(self.ann)
+        def change(old):
+            return self.call("PUT", "/v1/me/password", {"old": old, "new": "a new password"}, self.ann.token)
+        self.assert_problem(change("not the old one"), 403, "forbidden")
+        self.assertEqual(self.call("GET", "/v1/me", token=phone["token"]).status, 200)
+        self.assertEqual(change(PASSWORD).status, 204)
+        self.assertEqual(await session.end(), (4403, "device_revoked", "device_revoked"))
+        await own.send({"type": "ping"})
+        self.assertEqual((await own.next())["type"], "pong")
+        self.assert_problem(self.call("POST", "/v1/tokens", {"handle": self.ann.handle, "password": PASSWORD}), 401,
+                            "unauthenticated")
+        again = self.call("POST", "/v1/tokens", {"handle": self.ann.handle, "password": "a new password"})
+        self.assertEqual(again.status, 201)
+
+    def test_a_display_name_changes(self):
+        changed = self.call("PATCH", "/v1/me", {"display_name": "Änn"}, self.ann.token)
+        self.assertEqual((changed.status, changed.json["display_name"]), (200, "Änn"))
+        found = self.call("GET", f"/v1/users?handle={self.ann.handle}", token=self.bob.token).json["users"]
+        self.assertEqual(found[0]["display_name"], "Änn")
+
+    def test_wrong_passwords_have_to_wait_and_then_the_right_one_works(self):
+        def log_in(password):
+            return self.call("POST", "/v1/tokens", {"handle": self.ann.handle, "password": password})
+        for _ in range(5):
+            self.assert_problem(log_in("wrong password"), 401, "unauthenticated")
+        refused = log_in(PASSWORD)
+        self.assert_problem(refused, 429, "rate_limited")
+        self.assertEqual(refused.headers["Retry-After"], "1")
+        time.sleep(refused.json["retry_ms"] / 1000)
+        self.assertEqual(log_in(PASSWORD).status, 201)
+
     def test_the_eleventh_device_logs_out_the_first(self):
         first = self.ann.token
         for n in range(10):

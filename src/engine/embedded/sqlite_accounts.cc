@@ -2,113 +2,20 @@
 
 #include <algorithm>
 
-#include <sqlite3.h>
-
-#include "base/log_line.h"
+#include "engine/embedded/sqlite_accounts_schema.h"
+#include "engine/embedded/sqlite_accounts_state.h"
 
 namespace tidings::embedded {
-namespace {
 
 using base::Result;
-using base::Status;
 using ports::Account;
-using ports::Device;
 using wire::Answer;
 using wire::Code;
 
-constexpr int schema_number = 1;
-constexpr const char* schema = R"(
-  BEGIN;
-  CREATE TABLE account (
-    user INTEGER PRIMARY KEY,
-    handle TEXT NOT NULL UNIQUE,
-    display_name TEXT NOT NULL,
-    password_hash TEXT NOT NULL
-  ) STRICT;
-  CREATE TABLE device (
-    device INTEGER PRIMARY KEY,
-    user INTEGER NOT NULL REFERENCES account (user),
-    name TEXT NOT NULL,
-    token BLOB NOT NULL UNIQUE,
-    created_ms INTEGER NOT NULL,
-    expires_ms INTEGER NOT NULL
-  ) STRICT;
-  CREATE INDEX device_user ON device (user);
-  PRAGMA user_version = 1;
-  COMMIT;
-)";
+namespace {
 
-struct CloseDatabase {
-  void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
-};
-using Database = std::unique_ptr<sqlite3, CloseDatabase>;
-
-// A prepared statement, used again and again.
-class Statement {
- public:
-  Status prepare(sqlite3* db, const char* sql) {
-    sqlite3_stmt* statement = nullptr;
-    const int rc = sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
-    statement_.reset(statement);
-    if (rc != SQLITE_OK) return base::failure(sqlite3_errmsg(db));
-    return {};
-  }
-  sqlite3_stmt* get() const { return statement_.get(); }
-
- private:
-  struct Finalize {
-    void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-  };
-  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
-};
-
-// One execution of a statement: binds from left to right, reads columns, resets at its end. What is bound
-// must outlive it.
-class Run {
- public:
-  explicit Run(const Statement& statement) : statement_(statement.get()) {}
-  ~Run() {
-    sqlite3_reset(statement_);
-    sqlite3_clear_bindings(statement_);
-  }
-  Run(const Run&) = delete;
-  Run& operator=(const Run&) = delete;
-
-  Run& bind(uint64_t n) { return bound(sqlite3_bind_int64(statement_, ++at_, static_cast<int64_t>(n))); }
-  Run& bind(base::WallTime time) { return bound(sqlite3_bind_int64(statement_, ++at_, base::to_ms(time))); }
-  Run& bind(const std::string& text) {
-    return bound(
-        sqlite3_bind_text64(statement_, ++at_, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8));
-  }
-  Run& bind(const ports::TokenHash& hash) {
-    return bound(sqlite3_bind_blob64(statement_, ++at_, hash.data(), hash.size(), SQLITE_STATIC));
-  }
-
-  // SQLITE_ROW, SQLITE_DONE, or what went wrong (extended).
-  int step() { return bind_error_ != SQLITE_OK ? bind_error_ : sqlite3_step(statement_); }
-
-  uint64_t number(int column) const {
-    return static_cast<uint64_t>(sqlite3_column_int64(statement_, column));
-  }
-  base::WallTime time(int column) const {
-    return base::wall_from_ms(sqlite3_column_int64(statement_, column));
-  }
-  std::string bytes(int column) const {
-    const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_, column));
-    return data ? std::string(data, static_cast<size_t>(sqlite3_column_bytes(statement_, column)))
-                : std::string();
-  }
-
- private:
-  Run& bound(int rc) {
-    if (rc != SQLITE_OK) bind_error_ = rc;
-    return *this;
-  }
-
-  sqlite3_stmt* statement_;
-  int at_ = 0;
-  int bind_error_ = SQLITE_OK;
-};
+// How long a call waits while another process writes (`tidings account add`).
+constexpr int busy_timeout_ms = 5000;
 
 Account account_of(const Run& run) {
   return {.user = {run.number(0)},
@@ -126,52 +33,56 @@ Result<std::string> ask(sqlite3* db, const char* sql) {
   return run.bytes(0);
 }
 
-Status execute(sqlite3* db, const char* sql) {
-  if (sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
-  std::string reason = sqlite3_errmsg(db);
-  if (!sqlite3_get_autocommit(db)) sqlite3_exec(db, "ROLLBACK", nullptr, nullptr, nullptr);
-  return base::failure(std::move(reason));
-}
-
 }  // namespace
-
-struct SqliteAccounts::State {
-  Database db;
-  Statement add_account, find_by_handle, find_by_id, add_device, remove_device, devices;
-
-  Status set_up();
-  base::Fail<wire::Problem> failed(const char* what) const {
-    base::log_error("accounts: {} failed: {}", what, sqlite3_errmsg(db.get()));
-    return wire::problem(Code::internal);
-  }
-};
 
 Status SqliteAccounts::State::set_up() {
   sqlite3_extended_result_codes(db.get(), 1);
-  // The version is read before anything is written.
-  const auto version = ask(db.get(), "PRAGMA user_version");
-  if (!version) return base::fail(version.error());
-  const int found = std::atoi(version->c_str());
-  if (found > schema_number) {
-    return base::failure("it has schema " + std::to_string(found) + ", this server knows up to " +
-                         std::to_string(schema_number) + "; use the newer server that wrote it");
-  }
+  sqlite3_busy_timeout(db.get(), busy_timeout_ms);
+  // First of all: a file that is not ours stays as it is.
+  if (const auto version = ask(db.get(), "PRAGMA user_version"); !version) return base::fail(version.error());
+  if (auto tables = bring_up_to_date(db.get()); !tables) return tables;
   const auto journal = ask(db.get(), "PRAGMA journal_mode = WAL");
   if (!journal) return base::fail(journal.error());
   if (*journal != "wal") return base::failure("it cannot use a write-ahead log");
-  if (auto done = execute(db.get(), "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"); !done)
-    return done;
-  if (found == 0) {
-    if (auto made = execute(db.get(), schema); !made) return made;
+  if (sqlite3_exec(db.get(), "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;", nullptr, nullptr,
+                   nullptr) != SQLITE_OK) {
+    return base::failure(sqlite3_errmsg(db.get()));
   }
   const std::pair<Statement*, const char*> statements[] = {
       {&add_account, "INSERT INTO account (user, handle, display_name, password_hash) VALUES (?, ?, ?, ?)"},
       {&find_by_handle, "SELECT user, handle, display_name, password_hash FROM account WHERE handle = ?"},
       {&find_by_id, "SELECT user, handle, display_name, password_hash FROM account WHERE user = ?"},
+      {&set_display_name, "UPDATE account SET display_name = ? WHERE user = ?"},
+      {&set_password, "UPDATE account SET password_hash = ? WHERE user = ? AND password_hash = ?"},
+      {&count_accounts, "SELECT EXISTS (SELECT 1 FROM account)"},
+      {&list_accounts, "SELECT user, handle, display_name, '' FROM account ORDER BY handle"},
+      {&find_invite, "SELECT 1 FROM invite WHERE code = ? AND expires_ms > ?"},
+      {&use_invite, "DELETE FROM invite WHERE code = ? AND expires_ms > ?"},
+      {&add_invite, "INSERT INTO invite (code, user, expires_ms) VALUES (?, ?, ?)"},
+      {&count_invites, "SELECT count(*) FROM invite WHERE user = ?"},
+      {&drop_invites, "DELETE FROM invite WHERE expires_ms <= ?"},
       {&add_device,
-       "INSERT INTO device (device, user, name, token, created_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?)"},
-      {&remove_device, "DELETE FROM device WHERE device = ?"},
-      {&devices, "SELECT device, user, name, token, created_ms, expires_ms FROM device"}};
+       "INSERT INTO device (device, user, name, token, created_ms, expires_ms, seen_ms, family, refresh, "
+       "refresh_expires_ms, previous_refresh, previous_token, previous_expires_ms, used) "
+       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+      {&devices,
+       "SELECT device, user, name, token, created_ms, expires_ms, seen_ms, family, refresh, "
+       "refresh_expires_ms, previous_refresh, previous_token, previous_expires_ms, used "
+       "FROM device WHERE state = 0"},
+      {&devices_of,
+       "SELECT device, user, name, token, created_ms, expires_ms, seen_ms, family, refresh, "
+       "refresh_expires_ms, previous_refresh, previous_token, previous_expires_ms, used "
+       "FROM device WHERE user = ? AND state = 0 ORDER BY created_ms, device"},
+      {&rotate_tokens,
+       "UPDATE device SET token = ?, expires_ms = ?, family = ?, refresh = ?, refresh_expires_ms = ?, "
+       "previous_refresh = ?, previous_token = ?, previous_expires_ms = ?, used = ? "
+       "WHERE device = ? AND state = 0"},
+      {&mark_used, "UPDATE device SET used = 1 WHERE device = ? AND state = 0"},
+      {&rename_device, "UPDATE device SET name = ? WHERE device = ? AND user = ? AND state = 0"},
+      {&set_seen, "UPDATE device SET seen_ms = ? WHERE device = ? AND state = 0"},
+      {&begin_removal, "UPDATE device SET state = 1 WHERE device = ?"},
+      {&begin_removals_but, "UPDATE device SET state = 1 WHERE user = ? AND device <> ? AND state = 0"},
+      {&finish_removals, "DELETE FROM device WHERE state <> 0"}};
   for (const auto& [statement, sql] : statements) {
     if (auto prepared = statement->prepare(db.get(), sql); !prepared) return prepared;
   }
@@ -194,14 +105,73 @@ Result<std::unique_ptr<SqliteAccounts>> SqliteAccounts::open(const std::string& 
   return std::unique_ptr<SqliteAccounts>(new SqliteAccounts(std::move(state)));
 }
 
-Answer<void> SqliteAccounts::add_account(const Account& account) {
-  Run run(state_->add_account);
+Answer<void> SqliteAccounts::State::insert(const Account& account) {
+  Run run(add_account);
   run.bind(account.user.value).bind(account.handle).bind(account.display_name).bind(account.password_hash);
   const int rc = run.step();
   if (rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID) {
     return wire::problem(Code::exists);
   }
-  if (rc != SQLITE_DONE) return state_->failed("adding an account");
+  if (rc != SQLITE_DONE) return failed("adding an account");
+  return {};
+}
+
+Answer<void> SqliteAccounts::add_account(const Account& account) {
+  return state_->insert(account);
+}
+
+Answer<bool> SqliteAccounts::is_invited(const std::optional<ports::TokenHash>& invite, base::WallTime now) {
+  {
+    Run run(state_->count_accounts);
+    if (run.step() != SQLITE_ROW) return state_->failed("counting accounts");
+    if (run.number(0) == 0) return true;
+  }
+  if (!invite) return false;
+  Run run(state_->find_invite);
+  run.bind(*invite).bind(now);
+  const int rc = run.step();
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE) return state_->failed("finding an invite");
+  return rc == SQLITE_ROW;
+}
+
+Answer<void> SqliteAccounts::add_invited_account(const Account& account,
+                                                 const std::optional<ports::TokenHash>& invite,
+                                                 base::WallTime now) {
+  Transaction transaction(state_->db.get());
+  if (!transaction.begun()) return state_->failed("beginning to add an account");
+  const auto invited = is_invited(invite, now);
+  if (!invited) return base::fail(invited.error());
+  if (!*invited) return wire::problem(Code::forbidden);
+  if (invite) {
+    Run run(state_->use_invite);
+    run.bind(*invite).bind(now);
+    if (run.step() != SQLITE_DONE) return state_->failed("using an invite up");
+  }
+  if (auto added = state_->insert(account); !added) return added;
+  if (!transaction.commit()) return state_->failed("adding an invited account");
+  return {};
+}
+
+Answer<void> SqliteAccounts::add_invite(const ports::Invite& invite, size_t invites_max, base::WallTime now) {
+  Transaction transaction(state_->db.get());
+  if (!transaction.begun()) return state_->failed("beginning to add an invite");
+  {
+    Run run(state_->drop_invites);
+    run.bind(now);
+    if (run.step() != SQLITE_DONE) return state_->failed("dropping expired invites");
+  }
+  {
+    Run run(state_->count_invites);
+    run.bind(invite.by.value);
+    if (run.step() != SQLITE_ROW) return state_->failed("counting invites");
+    if (run.number(0) >= invites_max) return wire::problem(Code::limit);
+  }
+  {
+    Run run(state_->add_invite);
+    run.bind(invite.code).bind(invite.by.value).bind(invite.expires);
+    if (run.step() != SQLITE_DONE) return state_->failed("adding an invite");
+  }
+  if (!transaction.commit()) return state_->failed("adding an invite");
   return {};
 }
 
@@ -232,36 +202,37 @@ Answer<std::vector<Account>> SqliteAccounts::find_by_ids(const std::vector<model
   return out;
 }
 
-Answer<void> SqliteAccounts::add_device(const Device& device) {
-  Run run(state_->add_device);
-  run.bind(device.device.value).bind(device.user.value).bind(device.name).bind(device.token);
-  run.bind(device.created).bind(device.expires);
-  if (run.step() != SQLITE_DONE) return state_->failed("adding a device");
-  return {};
+Answer<bool> SqliteAccounts::set_display_name(model::UserId user, const std::string& display_name) {
+  Run run(state_->set_display_name);
+  run.bind(display_name).bind(user.value);
+  return state_->update(run, "changing a display name");
 }
 
-Answer<bool> SqliteAccounts::remove_device(model::DeviceId device) {
-  Run run(state_->remove_device);
-  run.bind(device.value);
-  if (run.step() != SQLITE_DONE) return state_->failed("removing a device");
-  return sqlite3_changes(state_->db.get()) > 0;
-}
-
-Answer<std::vector<Device>> SqliteAccounts::devices() {
-  std::vector<Device> out;
-  Run run(state_->devices);
-  int rc = run.step();
-  for (; rc == SQLITE_ROW; rc = run.step()) {
-    Device device{.device = {run.number(0)}, .user = {run.number(1)}, .name = run.bytes(2)};
-    const std::string token = run.bytes(3);
-    if (token.size() != device.token.size()) return state_->failed("reading a token");
-    std::copy(token.begin(), token.end(), device.token.begin());
-    device.created = run.time(4);
-    device.expires = run.time(5);
-    out.push_back(std::move(device));
+Answer<bool> SqliteAccounts::change_password(model::UserId user, const std::string& old_hash,
+                                             const std::string& new_hash, model::DeviceId keep) {
+  Transaction transaction(state_->db.get());
+  if (!transaction.begun()) return state_->failed("beginning to change a password");
+  {
+    Run run(state_->set_password);
+    run.bind(new_hash).bind(user.value).bind(old_hash);
+    const auto changed = state_->update(run, "changing a password");
+    if (!changed || !*changed) return changed;
   }
-  if (rc != SQLITE_DONE) return state_->failed("reading devices");
-  return out;
+  {
+    Run run(state_->begin_removals_but);
+    run.bind(user.value).bind(keep.value);
+    if (run.step() != SQLITE_DONE) return state_->failed("logging other devices out");
+  }
+  if (!transaction.commit()) return state_->failed("changing a password");
+  return true;
+}
+
+Answer<void> SqliteAccounts::list_accounts(const std::function<void(const Account&)>& each) {
+  Run run(state_->list_accounts);
+  int rc = run.step();
+  for (; rc == SQLITE_ROW; rc = run.step()) each(account_of(run));
+  if (rc != SQLITE_DONE) return state_->failed("listing accounts");
+  return {};
 }
 
 }  // namespace tidings::embedded

@@ -71,7 +71,7 @@ base::Result<StoreMarks> read_store_marks(const std::string& directory) {
   };
   base::Bytes low, highest, lineage;
   for (const auto& [key, value] :
-       {std::pair("low", &low), {"highest_version", &highest}, {"lineage", &lineage}}) {
+       {std::pair("low", &low), {"bounds", &highest}, {"lineage", &lineage}}) {
     if (const auto status = get(key, *value); !status.ok()) return failed(directory, status.ToString());
   }
   if (!low.empty()) marks.low = {base::Reader(low).fixed<uint64_t>()};

@@ -25,6 +25,8 @@ class MemoryAccounts : public ports::Accounts {
     std::map<std::string, model::UserId> handles;
     std::map<model::DeviceId, ports::Device> devices;
     std::set<ports::TokenHash> tokens;
+    std::set<model::DeviceId> removing;  // of `devices`
+    std::map<ports::TokenHash, ports::Invite> invites;
   };
 
  public:
@@ -37,11 +39,26 @@ class MemoryAccounts : public ports::Accounts {
   explicit MemoryAccounts(Hook hook = {});
 
   wire::Answer<void> add_account(const ports::Account& account) override;
+  wire::Answer<void> add_invited_account(const ports::Account& account,
+                                         const std::optional<ports::TokenHash>& invite,
+                                         base::WallTime now) override;
+  wire::Answer<bool> is_invited(const std::optional<ports::TokenHash>& invite, base::WallTime now) override;
+  wire::Answer<void> add_invite(const ports::Invite& invite, size_t invites_max, base::WallTime now) override;
   wire::Answer<std::optional<ports::Account>> find_by_handle(const std::string& handle) override;
   wire::Answer<std::vector<ports::Account>> find_by_ids(const std::vector<model::UserId>& users) override;
+  wire::Answer<bool> set_display_name(model::UserId user, const std::string& display_name) override;
+  wire::Answer<bool> change_password(model::UserId user, const std::string& old_hash,
+                                     const std::string& new_hash, model::DeviceId keep) override;
   wire::Answer<void> add_device(const ports::Device& device) override;
-  wire::Answer<bool> remove_device(model::DeviceId device) override;
   wire::Answer<std::vector<ports::Device>> devices() override;
+  wire::Answer<std::vector<ports::Device>> devices_of(model::UserId user) override;
+  wire::Answer<bool> rotate_tokens(const ports::Device& device) override;
+  wire::Answer<bool> mark_used(model::DeviceId device) override;
+  wire::Answer<bool> rename_device(model::UserId user, model::DeviceId device,
+                                   const std::string& name) override;
+  wire::Answer<void> set_seen(const std::vector<std::pair<model::DeviceId, base::WallTime>>& seen) override;
+  wire::Answer<void> begin_removals(const std::vector<model::DeviceId>& devices) override;
+  wire::Answer<size_t> finish_removals() override;
 
   void crash() {}
   void power_cut() {}
@@ -52,6 +69,12 @@ class MemoryAccounts : public ports::Accounts {
   void called(std::string_view call) const {
     if (hook_) hook_(call);
   }
+
+  // Null if it is not an active one.
+  ports::Device* active(model::DeviceId device) TIDINGS_REQUIRES(mutex_);
+  wire::Answer<void> insert(const ports::Account& account) TIDINGS_REQUIRES(mutex_);
+  bool invited(const std::optional<ports::TokenHash>& invite, base::WallTime now) const
+      TIDINGS_REQUIRES(mutex_);
 
   const Hook hook_;
   mutable base::Mutex mutex_;
