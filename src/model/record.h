@@ -91,22 +91,26 @@ struct Marking {
   friend bool operator==(const Marking&, const Marking&) = default;
 };
 
+// What effects say. (Outside of Effect, because a variant of nested structs with initialisers of their own
+// could not be made within it.) To the person's own log: became a member of the source, or no longer is.
+struct EffectListing {
+  UserId person;
+  ConversationKind kind = ConversationKind::direct;
+  bool listed = true;
+  friend bool operator==(const EffectListing&, const EffectListing&) = default;
+};
+// To a direct conversation, from the own log of `by`.
+struct EffectBlocking {
+  UserId by, user;
+  bool blocked = true;
+  friend bool operator==(const EffectBlocking&, const EffectBlocking&) = default;
+};
+
 // Follows from an event of another conversation (protocol.md §3 "Effects"); applied once, in the order of the
 // source's positions.
 struct Effect {
-  // To the person's own log: became a member of the source, or no longer is.
-  struct Listing {
-    UserId person;
-    ConversationKind kind = ConversationKind::direct;
-    bool listed = true;
-    friend bool operator==(const Listing&, const Listing&) = default;
-  };
-  // To a direct conversation, from the own log of `by`.
-  struct Blocking {
-    UserId by, user;
-    bool blocked = true;
-    friend bool operator==(const Blocking&, const Blocking&) = default;
-  };
+  using Listing = EffectListing;
+  using Blocking = EffectBlocking;
 
   ConversationId conversation;  // where it is applied
   ConversationId source;

@@ -1,24 +1,15 @@
-// Frames from clients, read by the server and written by client/cpp.
+// Frames from clients, as the server reads them.
+#include <algorithm>
 #include <limits>
 
+#include "wire/frame_fields.h"
 #include "wire/frame_text.h"
-#include "wire/frame_words.h"
 #include "wire/frames.h"
-#include "wire/json_writer.h"
 
 namespace tidings::wire {
 namespace {
 
 using Parsed = base::Result<ClientFrame, FrameProblem>;
-
-std::optional<model::Cursor> read_cursor(Fields& fields, std::string_view name) {
-  const auto object = fields.optional_object(name);
-  if (!object) return std::nullopt;
-  Fields inner(*object);
-  const model::Cursor cursor{{inner.number("seq")}, inner.decimal<model::MessageId>("id")};
-  if (!inner.ok()) fields.complain(name, "is not {seq, id}");
-  return cursor;
-}
 
 ClientFrame read_hello(Fields& fields) {
   Hello hello;
@@ -60,12 +51,29 @@ Request needed(Fields& fields, std::optional<Request> request) {
   return request.value_or(0);
 }
 
+// The nil UUID is not for commands: it marks the events that follow from another conversation's.
+model::ClientId read_client_id(Fields& fields) {
+  const auto id = fields.uuid<model::ClientId>("client_id");
+  if (id == model::ClientId{}) fields.complain("client_id", "is nil");
+  return id;
+}
+
+// What all commands in a conversation begin with.
+template <class Frame>
+Frame begin_command(Fields& fields, std::optional<Request> request) {
+  Frame frame;
+  frame.request = needed(fields, request);
+  frame.conversation = fields.uuid<model::ConversationId>("conversation");
+  frame.client_id = read_client_id(fields);
+  return frame;
+}
+
 Parsed read_send(Fields& fields, std::optional<Request> request, size_t text_bytes_max) {
   MessageSend send;
   send.request = needed(fields, request);
   send.conversation = fields.optional_uuid<model::ConversationId>("conversation");
   send.to = fields.optional_decimal<model::UserId>("to");
-  send.client_id = fields.uuid<model::ClientId>("client_id");
+  send.client_id = read_client_id(fields);
   send.previous = fields.optional_uuid<model::ClientId>("previous");
   if (const auto until = fields.optional_number("until"))
     send.until = base::wall_from_ms(static_cast<int64_t>(*until));
@@ -91,21 +99,75 @@ Parsed read_send(Fields& fields, std::optional<Request> request, size_t text_byt
 Parsed read_create(Fields& fields, std::optional<Request> request) {
   ConversationCreate create;
   create.request = needed(fields, request);
-  create.client_id = fields.uuid<model::ClientId>("client_id");
-  const auto kind = fields.text("kind");
-  if (const auto members = fields.array("members")) {
-    for (const JsonValue value : *members) {
-      const auto user = decimal_of<model::UserId>(value);
-      if (!user) fields.complain("members", "has something that is not a person's id");
-      create.members.push_back(user.value_or(model::UserId{}));
-    }
-  }
-  if (fields.ok() && !conversation_kind_named(kind)) {
+  create.client_id = read_client_id(fields);
+  const auto kind = conversation_kind_named(fields.text("kind"));
+  create.members = read_users(fields, "members");
+  create.title = fields.optional_text("title").value_or("");
+  create.history = read_history(fields).value_or(model::History::joining);
+  if (fields.ok() && (!kind || *kind == model::ConversationKind::self)) {
     return base::fail(
         FrameProblem{Code::unsupported, "This kind of conversation is unknown.", request, false});
   }
-  create.kind = conversation_kind_named(kind).value_or(model::ConversationKind::direct);
+  create.kind = kind.value_or(model::ConversationKind::direct);
   return ClientFrame(std::move(create));
+}
+
+ClientFrame read_update(Fields& fields, std::optional<Request> request) {
+  auto update = begin_command<ConversationUpdate>(fields, request);
+  if (const auto title = fields.optional_text("title")) update.title = *title;
+  update.history = read_history(fields);
+  if (!update.title && !update.history) fields.complain("title", "or history is needed");
+  return update;
+}
+
+ClientFrame read_member_add(Fields& fields, std::optional<Request> request) {
+  auto add = begin_command<MemberAdd>(fields, request);
+  add.users = read_users(fields, "users");
+  return add;
+}
+
+ClientFrame read_member_remove(Fields& fields, std::optional<Request> request) {
+  auto remove = begin_command<MemberRemove>(fields, request);
+  remove.user = fields.decimal<model::UserId>("user");
+  return remove;
+}
+
+ClientFrame read_member_role(Fields& fields, std::optional<Request> request) {
+  auto change = begin_command<MemberRole>(fields, request);
+  change.user = fields.decimal<model::UserId>("user");
+  change.role = read_role(fields);
+  return change;
+}
+
+ClientFrame read_block(Fields& fields, std::optional<Request> request) {
+  BlockFrame block;
+  block.request = needed(fields, request);
+  block.client_id = read_client_id(fields);
+  block.user = fields.decimal<model::UserId>("user");
+  block.blocked = read_flag(fields, "blocked");
+  return block;
+}
+
+ClientFrame read_mark(Fields& fields, std::optional<Request> request) {
+  MarkFrame mark;
+  mark.request = request;
+  mark.conversation = fields.uuid<model::ConversationId>("conversation");
+  mark.read = read_cursor(fields, "read");
+  if (mark.read) mark.read_ord = {fields.number("read_ord")};
+  if (const auto delivered = fields.optional_number("delivered")) mark.delivered = {*delivered};
+  mark.hidden = fields.optional_boolean("private").value_or(false);
+  if (!mark.read && !mark.delivered) fields.complain("read", "or delivered is needed");
+  return mark;
+}
+
+ClientFrame read_focus(Fields& fields) {
+  return FocusFrame{fields.optional_uuid<model::ConversationId>("conversation")};
+}
+
+std::optional<uint64_t> read_limit(Fields& fields) {
+  const auto limit = fields.optional_number("limit");
+  if (limit == 0u) fields.complain("limit", "is 0");
+  return limit;
 }
 
 ClientFrame read_pull(Fields& fields, std::optional<Request> request) {
@@ -114,9 +176,37 @@ ClientFrame read_pull(Fields& fields, std::optional<Request> request) {
   pull.conversation = fields.uuid<model::ConversationId>("conversation");
   pull.after = {fields.number("after")};
   pull.check = read_cursor(fields, "check");
-  pull.limit = fields.optional_number("limit");
-  if (pull.limit && *pull.limit == 0) fields.complain("limit", "is 0");
+  pull.limit = read_limit(fields);
   return pull;
+}
+
+ClientFrame read_history_frame(Fields& fields, std::optional<Request> request) {
+  HistoryFrame history;
+  history.request = needed(fields, request);
+  history.conversation = fields.uuid<model::ConversationId>("conversation");
+  int places = 0;
+  for (const auto place : {HistoryPlace::before, HistoryPlace::after, HistoryPlace::around}) {
+    const auto seq = fields.optional_number(word(place));
+    if (!seq) continue;
+    history.place = place;
+    history.seq = {*seq};
+    ++places;
+  }
+  if (places != 1) fields.complain("before", "or after or around is needed, and only one");
+  history.have = read_cursor(fields, "have");
+  history.limit = read_limit(fields);
+  return history;
+}
+
+std::optional<VectorEntry> read_vector_row(JsonValue value) {
+  const auto parts = elements_of(value);
+  if (parts.size() != 3 && parts.size() != 4) return std::nullopt;
+  const auto conversation = uuid_of<model::ConversationId>(parts[0]);
+  const auto seq = number_of(parts[1]);
+  const auto id = decimal_of<model::MessageId>(parts[2]);
+  const auto mark_count = parts.size() == 4 ? number_of(parts[3]) : std::nullopt;
+  if (!conversation || !seq || !id || (parts.size() == 4 && !mark_count)) return std::nullopt;
+  return VectorEntry{*conversation, {{*seq}, *id}, mark_count};
 }
 
 ClientFrame read_sync(Fields& fields, std::optional<Request> request) {
@@ -124,21 +214,17 @@ ClientFrame read_sync(Fields& fields, std::optional<Request> request) {
   sync.request = needed(fields, request);
   sync.from = fields.uuid<model::ConversationId>("from");
   sync.to = fields.uuid<model::ConversationId>("to");
+  sync.activity = fields.optional_decimal<model::Position>("activity");
   const auto vector = fields.array("vector");
   if (!vector) return sync;
   for (const JsonValue value : *vector) {
-    JsonArray row;
-    std::vector<JsonValue> parts;
-    if (value.get(row) == simdjson::SUCCESS) {
-      for (const JsonValue part : row) parts.push_back(part);
+    const auto row = read_vector_row(value);
+    if (!row) {
+      fields.complain("vector",
+                      "has a row that is neither [conversation, seq, id] nor with mark_count behind");
+      return sync;
     }
-    const bool whole = parts.size() == 3;
-    const auto conversation = whole ? uuid_of<model::ConversationId>(parts[0]) : std::nullopt;
-    const auto seq = whole ? number_of(parts[1]) : std::nullopt;
-    const auto id = whole ? decimal_of<model::MessageId>(parts[2]) : std::nullopt;
-    if (!conversation || !seq || !id)
-      return fields.complain("vector", "has a row that is not [conversation, seq, id]"), sync;
-    sync.vector.push_back({*conversation, {{*seq}, *id}});
+    sync.vector.push_back(*row);
   }
   return sync;
 }
@@ -150,109 +236,33 @@ Parsed read_client_frame(std::string_view type, Fields& fields, std::optional<Re
   if (type == "ack") return ClientFrame(Ack{fields.number("received")});
   if (type == "pull") return read_pull(fields, request);
   if (type == "sync") return read_sync(fields, request);
+  if (type == "mark") return read_mark(fields, request);
+  if (type == "focus") return read_focus(fields);
+  if (type == "history") return read_history_frame(fields, request);
   if (type == "conversation.create") return read_create(fields, request);
+  if (type == "conversation.update") return read_update(fields, request);
+  if (type == "conversation.leave") return ClientFrame(begin_command<ConversationLeave>(fields, request));
+  if (type == "member.add") return read_member_add(fields, request);
+  if (type == "member.remove") return read_member_remove(fields, request);
+  if (type == "member.role") return read_member_role(fields, request);
+  if (type == "block.set") return read_block(fields, request);
   if (type == "hello") return read_hello(fields);
   if (type == "bye") return ClientFrame(Bye{});
   return ClientFrame(UnknownFrame{std::string(type), request});
 }
 
-std::string object(std::string_view type, auto write) {
-  std::string out;
-  JsonWriter json(out);
-  json.begin_object().key("type").string(type);
-  write(json);
-  json.end_object();
-  return out;
-}
-
 }  // namespace
 
 ClientFrames parse_client_frames(std::string_view message, size_t depth_max, size_t text_bytes_max) {
-  return {
+  ClientFrames out;
+  out.frames =
       read_frames<ClientFrame>(message, depth_max, [&](std::string_view type, Fields& fields, auto request) {
+        // In a hello it is about the session before.
+        const auto received = type == "hello" ? std::nullopt : fields.optional_number("received");
+        if (received) out.received = std::max(out.received.value_or(0), *received);
         return read_client_frame(type, fields, request, text_bytes_max);
-      })};
-}
-
-std::string encode(const Hello& hello) {
-  return object("hello", [&](JsonWriter& json) {
-    json.key("versions").begin_array();
-    json.number(static_cast<uint64_t>(hello.version_min))
-        .number(static_cast<uint64_t>(hello.version_max))
-        .end_array();
-    json.key("token").string(hello.token).key("app").string(hello.app);
-    json.key("capabilities").begin_array();
-    for (const auto& capability : hello.capabilities) json.string(capability);
-    json.end_array();
-    if (hello.branch) json.key("branch").string(*hello.branch);
-    if (!hello.newest) return;
-    json.key("newest").begin_object();
-    json.key("conversation").string(model::to_text(hello.newest->conversation));
-    json.key("seq").number(hello.newest->event.seq.value);
-    json.key("id").string(model::to_text(hello.newest->event.id)).end_object();
-  });
-}
-
-std::string encode(const Ping&) {
-  return object("ping", [](JsonWriter&) {});
-}
-
-std::string encode(const Ack& ack) {
-  return object("ack", [&](JsonWriter& json) { json.key("received").number(ack.received); });
-}
-
-std::string encode(const Bye&) {
-  return object("bye", [](JsonWriter&) {});
-}
-
-std::string encode(const MessageSend& send) {
-  return object("message.send", [&](JsonWriter& json) {
-    json.key("request").number(send.request);
-    if (send.conversation) json.key("conversation").string(model::to_text(*send.conversation));
-    if (send.to) json.key("to").string(model::to_text(*send.to));
-    json.key("client_id").string(model::to_text(send.client_id));
-    if (send.previous) json.key("previous").string(model::to_text(*send.previous));
-    if (send.until) json.key("until").number(base::to_ms(*send.until));
-    json.key("message").begin_object();
-    json.key("kind").string(word(send.message.kind)).key("text").string(send.message.text).end_object();
-  });
-}
-
-std::string encode(const ConversationCreate& create) {
-  return object("conversation.create", [&](JsonWriter& json) {
-    json.key("request").number(create.request);
-    json.key("client_id").string(model::to_text(create.client_id));
-    json.key("kind").string(word(create.kind));
-    json.key("members").begin_array();
-    for (const auto user : create.members) json.string(model::to_text(user));
-    json.end_array();
-  });
-}
-
-std::string encode(const PullFrame& pull) {
-  return object("pull", [&](JsonWriter& json) {
-    json.key("request").number(pull.request);
-    json.key("conversation").string(model::to_text(pull.conversation));
-    json.key("after").number(pull.after.value);
-    if (pull.check) {
-      json.key("check").begin_object().key("seq").number(pull.check->seq.value);
-      json.key("id").string(model::to_text(pull.check->id)).end_object();
-    }
-    if (pull.limit) json.key("limit").number(*pull.limit);
-  });
-}
-
-std::string encode(const SyncFrame& sync) {
-  return object("sync", [&](JsonWriter& json) {
-    json.key("request").number(sync.request);
-    json.key("from").string(model::to_text(sync.from)).key("to").string(model::to_text(sync.to));
-    json.key("vector").begin_array();
-    for (const auto& row : sync.vector) {
-      json.begin_array().string(model::to_text(row.conversation)).number(row.have.seq.value);
-      json.string(model::to_text(row.have.id)).end_array();
-    }
-    json.end_array();
-  });
+      });
+  return out;
 }
 
 }  // namespace tidings::wire

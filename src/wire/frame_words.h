@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "model/conversation.h"
+#include "wire/frames.h"
 
 namespace tidings::wire {
 
@@ -12,6 +13,41 @@ constexpr std::string_view word(model::ConversationKind kind) {
   switch (kind) {
     case model::ConversationKind::direct:
       return "direct";
+    case model::ConversationKind::group:
+      return "group";
+    case model::ConversationKind::self:
+      return "self";
+  }
+  return "";
+}
+constexpr std::string_view word(model::Role role) {
+  switch (role) {
+    case model::Role::member:
+      return "member";
+    case model::Role::admin:
+      return "admin";
+    case model::Role::owner:
+      return "owner";
+  }
+  return "";
+}
+constexpr std::string_view word(model::History history) {
+  switch (history) {
+    case model::History::joining:
+      return "joining";
+    case model::History::all:
+      return "all";
+  }
+  return "";
+}
+constexpr std::string_view word(HistoryPlace place) {
+  switch (place) {
+    case HistoryPlace::before:
+      return "before";
+    case HistoryPlace::after:
+      return "after";
+    case HistoryPlace::around:
+      return "around";
   }
   return "";
 }
@@ -38,21 +74,32 @@ constexpr std::string_view word(model::HoleReason why) {
   return "";
 }
 
-constexpr std::optional<model::ConversationKind> conversation_kind_named(std::string_view text) {
-  if (text == word(model::ConversationKind::direct)) return model::ConversationKind::direct;
-  return std::nullopt;
-}
-constexpr std::optional<model::MessageKind> message_kind_named(std::string_view text) {
-  if (text == word(model::MessageKind::text)) return model::MessageKind::text;
-  return std::nullopt;
-}
-constexpr std::optional<model::HoleReason> hole_reason_named(std::string_view text) {
-  for (const auto why :
-       {model::HoleReason::not_member, model::HoleReason::retention, model::HoleReason::expired,
-        model::HoleReason::hidden, model::HoleReason::unreadable}) {
-    if (text == word(why)) return why;
+// The value that is called so.
+template <class Enum, size_t size>
+constexpr std::optional<Enum> named(std::string_view text, const Enum (&values)[size]) {
+  for (const auto value : values) {
+    if (text == word(value)) return value;
   }
   return std::nullopt;
+}
+constexpr std::optional<model::ConversationKind> conversation_kind_named(std::string_view text) {
+  using enum model::ConversationKind;
+  return named(text, {direct, group, self});
+}
+constexpr std::optional<model::Role> role_named(std::string_view text) {
+  using enum model::Role;
+  return named(text, {member, admin, owner});
+}
+constexpr std::optional<model::History> history_named(std::string_view text) {
+  using enum model::History;
+  return named(text, {joining, all});
+}
+constexpr std::optional<model::MessageKind> message_kind_named(std::string_view text) {
+  return named(text, {model::MessageKind::text});
+}
+constexpr std::optional<model::HoleReason> hole_reason_named(std::string_view text) {
+  using enum model::HoleReason;
+  return named(text, {not_member, retention, expired, hidden, unreadable});
 }
 
 }  // namespace tidings::wire

@@ -350,13 +350,33 @@ TEST(ServerFrames, SyncSurvivesTheWire) {
   sync.activity = {~0ull};
   sync.more = true;
   sync.next = conversation;
-  sync.conversations = {{conversation, model::ConversationKind::direct, "", {{9}, {99}}, {8}, {}, 2, 1}};
+  sync.conversations = {{.conversation = conversation,
+                         .kind = model::ConversationKind::group,
+                         .title = "Gr\xc3\xbc\xc3\x9f \"e\"",
+                         .head = {{9}, {99}},
+                         .ord = {8},
+                         .role = model::Role::owner,
+                         .left = true,
+                         .members = 33,
+                         .marks = {{{42}, {2}, {3}}},
+                         .mark_count = 2,
+                         .read_ord = {7},
+                         .unread = 1}};
   const auto back = server_one<SyncAnswer>(encode(sync));
   EXPECT_EQ(back.activity, sync.activity);
   EXPECT_EQ(back.next, sync.next);
   ASSERT_EQ(back.conversations.size(), 1u);
   EXPECT_EQ(back.conversations[0].head, (model::Cursor{{9}, {99}}));
-  EXPECT_EQ(back.conversations[0].unread, 1u);
+  const auto& row = back.conversations[0];
+  EXPECT_EQ(row.unread, 1u);
+  EXPECT_EQ(row.kind, model::ConversationKind::group);
+  EXPECT_EQ(row.title, sync.conversations[0].title);
+  EXPECT_EQ(row.role, model::Role::owner);
+  EXPECT_TRUE(row.left);
+  EXPECT_EQ(row.members, 33u);
+  EXPECT_EQ(row.marks, sync.conversations[0].marks);
+  EXPECT_EQ(row.mark_count, 2u);
+  EXPECT_EQ(row.read_ord.value, 7u);
 }
 
 TEST(ServerFrames, WhatANewerServerSaysIsIgnored) {

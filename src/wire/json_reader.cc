@@ -199,6 +199,12 @@ bool Fields::has(std::string_view name) const {
   return find(name).has_value();
 }
 
+bool Fields::is_true(std::string_view name) const {
+  const auto value = find(name);
+  bool yes = false;
+  return value && value->get(yes) == simdjson::SUCCESS && yes;
+}
+
 std::optional<std::string_view> Fields::optional_text(std::string_view name) {
   const auto value = find(name);
   if (!value) return std::nullopt;

@@ -48,6 +48,8 @@ class Fields {
   void complain(std::string_view name, std::string_view what);
 
   bool has(std::string_view name) const;
+  // It is there and true; anything else is nothing to complain about.
+  bool is_true(std::string_view name) const;
   std::optional<std::string_view> optional_text(std::string_view name);
   std::string_view text(std::string_view name);
   std::optional<uint64_t> optional_number(std::string_view name);  // 0..2^53-1
