@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <map>
 #include <optional>
 #include <utility>
@@ -18,34 +19,51 @@ namespace tidings::delivery {
 // A record that was dispatched: its place is fixed, its turn comes when the conversation is ready.
 struct Dispatched {
   fold::Place place;
-  model::Command command;
+  model::Entering record;
   uint64_t ticket = 0;  // in the dispatcher's list of records under way; 0: folded at once, not listed
 };
 
 struct Conversation {
-  enum class Phase { loading, ready, looking_up };
+  enum class Phase {
+    loading,
+    ready,
+    looking_up,
+    damaged,  // its state cannot be decoded: until its quarantine comes everything is answered `internal`
+  };
 
   model::ConversationId id;
   model::PartitionId partition;
   Phase phase = Phase::loading;
   fold::ConversationState state;
   std::deque<Dispatched> queue;  // suspended; only while not ready
-  uint32_t expected = 0;  // commands given to the log and not yet back: keeps the conversation in memory
+  uint32_t expected = 0;  // records given to the log and not yet back: keeps the conversation in memory
   std::vector<base::Task> waiting_queries;  // run when it is loaded
 
   // Not in the store yet.
   bool dirty = false;
+  bool in_flush = false;          // part of the flush that is under way
+  uint64_t committed_epoch = 0;   // of Conversations, when it was committed last
   std::deque<model::Event> tail;  // events that are not committed
   model::Seq taken;               // events up to here went into a flush
-  std::map<std::pair<model::UserId, model::ClientId>, fold::Entry>
-      entries;                             // rows of their own, not committed
-  std::vector<model::UserId> new_members;  // whose list rows went into no flush yet
+  struct Left {
+    fold::Entry entry;
+    bool in_block = false;  // it goes to the store in a block
+  };
+  std::map<std::pair<model::UserId, model::ClientId>, Left> entries;  // left the state, not committed
+  std::vector<std::pair<model::UserId, std::vector<fold::KeyedEntry>>> blocks;  // went into no flush yet
+  std::vector<model::UserId> new_members;               // whose list rows went into no flush yet
+  std::map<model::UserId, base::WallTime> marks_moved;  // of a group, went into no flush yet: when
+  std::optional<base::Bytes> damaged;                   // what could not be decoded, went into no flush yet
 
-  // Nothing is lost if it goes: it does not exist, and nobody waits for it.
-  bool is_empty_shell() const {
-    return phase == Phase::ready && !state.exists() && queue.empty() && expected == 0 &&
+  std::list<Conversation*>::iterator age;  // in Conversations: used last at the end
+
+  // It may leave memory: the store has all of it, and nobody waits for it.
+  bool is_clean() const {
+    return phase == Phase::ready && !dirty && !in_flush && queue.empty() && expected == 0 && tail.empty() &&
            waiting_queries.empty();
   }
+  // There is nothing to remember.
+  bool is_empty_shell() const { return is_clean() && !state.exists() && state.applied.value == 0; }
 };
 
 }  // namespace tidings::delivery

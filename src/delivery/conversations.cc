@@ -2,17 +2,21 @@
 
 #include "base/check.h"
 #include "base/log_line.h"
+#include "base/seed_bug.h"
 
 namespace tidings::delivery {
 
 namespace {
 constexpr auto read_retry_interval = std::chrono::seconds(1);
+// How many of the oldest are looked at when one must go; the rest is younger and likelier to be in use.
+constexpr size_t eviction_candidates_max = 64;
 }  // namespace
 
 Conversations::Conversations(Parts parts)
     : parts_(std::move(parts)),
       states_(parts_.metrics.gauge("tidings_delivery_states")),
       loads_(parts_.metrics.counter("tidings_delivery_loads_total")),
+      evictions_(parts_.metrics.counter("tidings_delivery_evictions_total")),
       look_ups_(parts_.metrics.counter("tidings_delivery_look_ups_total")) {}
 
 Conversation* Conversations::find(const model::ConversationId& id) {
@@ -22,20 +26,54 @@ Conversation* Conversations::find(const model::ConversationId& id) {
 
 Conversation& Conversations::must_get(const model::ConversationId& id) {
   auto& slot = all_[id];
-  if (!slot) {
-    slot = std::make_unique<Conversation>();
-    slot->id = id;
-    slot->partition = model::partition_of(id);
-    states_.add(1);
-    load(*slot);
+  if (slot) {
+    by_age_.splice(by_age_.end(), by_age_, slot->age);
+    return *slot;
   }
-  return *slot;
+  slot = std::make_unique<Conversation>();
+  slot->id = id;
+  slot->partition = model::partition_of(id);
+  slot->age = by_age_.insert(by_age_.end(), slot.get());
+  states_.add(1);
+  Conversation& added = *slot;
+  // What is in the log must be folded, whether there is room or not.
+  (void)make_room();
+  load(added);
+  return added;
 }
 
 Conversation* Conversations::try_get(const model::ConversationId& id) {
-  if (Conversation* c = find(id)) return c;
-  if (all_.size() >= parts_.limits.states_max || load_would_wait(id)) return nullptr;
+  if (all_.contains(id)) return &must_get(id);
+  if (load_would_wait(id) || !make_room()) return nullptr;
   return &must_get(id);
+}
+
+bool Conversations::make_room() {
+  size_t looked = 0;
+  for (auto it = by_age_.begin();
+       it != by_age_.end() && all_.size() >= parts_.limits.states_max && looked < eviction_candidates_max;
+       ++looked) {
+    Conversation& oldest = **it++;
+    if (!may_leave(oldest)) continue;
+    evictions_.add();
+    forget(oldest);
+  }
+  return all_.size() < parts_.limits.states_max;
+}
+
+bool Conversations::may_leave(const Conversation& c) const {
+  if (!lists_.empty() && c.committed_epoch >= *lists_.begin()) return false;
+  if (TIDINGS_SEED_BUG(8))
+    return c.phase == Conversation::Phase::ready && !c.in_flush && c.expected == 0 && c.queue.empty() &&
+           c.waiting_queries.empty();
+  return c.is_clean();
+}
+
+void Conversations::forget(Conversation& conversation) {
+  states_.add(-1);
+  by_age_.erase(conversation.age);
+  const model::ConversationId id = conversation.id;
+  all_.erase(id);
 }
 
 bool Conversations::load_would_wait(const model::ConversationId& id) const {
@@ -50,29 +88,36 @@ void Conversations::load(Conversation& conversation) {
 
 void Conversations::read_state(const model::ConversationId& id) {
   parts_.readers.post([this, id] {
-    auto bytes = parts_.store.load_state(id);
-    parts_.executor.post([this, id, bytes = std::move(bytes)]() mutable { loaded(id, std::move(bytes)); });
+    auto stored = parts_.store.load_state(id);
+    parts_.executor.post([this, id, stored = std::move(stored)]() mutable { loaded(id, std::move(stored)); });
   });
 }
 
-void Conversations::loaded(const model::ConversationId& id, base::Result<std::optional<base::Bytes>> bytes) {
-  if (!bytes) {
+void Conversations::loaded(const model::ConversationId& id,
+                           base::Result<std::optional<ports::StoredState>> stored) {
+  if (!stored) {
     // Only this conversation waits; its records stay pending, and no checkpoint passes them.
-    base::log_error("a conversation could not be loaded and is tried again: {}", bytes.error().sentence);
+    base::log_error("a conversation could not be loaded and is tried again: {}", stored.error().sentence);
     parts_.executor.after(read_retry_interval, [this, id] { read_state(id); });
     return;
   }
   --loads_in_flight_;
   Conversation& c = *all_.at(id);
-  if (*bytes) {
-    auto state = fold::decode_state(**bytes);
-    if (!state) return parts_.fatal(state.error().sentence);
-    c.state = std::move(*state);
-    c.taken = c.state.seq;
-  }
   c.phase = Conversation::Phase::ready;
+  if (*stored) {
+    auto state = fold::decode_state(**stored);
+    if (state) {
+      c.state = std::move(*state);
+      c.taken = c.state.seq;
+    } else {
+      base::log_error("conversation {} is taken out: {}", model::to_text(id), state.error().sentence);
+      c.phase = Conversation::Phase::damaged;
+      c.damaged = std::move((*stored)->value);
+    }
+  }
   auto waiting = std::exchange(c.waiting_queries, {});
   for (auto& query : waiting) query();
+  if (c.phase == Conversation::Phase::damaged) parts_.damaged(c);
   parts_.ready(c);
 }
 
@@ -110,19 +155,13 @@ void Conversations::read_entries(const model::ConversationId& id, model::UserId 
 base::Result<std::optional<fold::Entry>> Conversations::find_entry(
     const model::ConversationId& id, model::UserId user, const std::optional<model::ClientId>& wanted) {
   if (!wanted) return std::optional<fold::Entry>();
-  auto bytes = parts_.store.find_entry(id, user, *wanted);
-  if (!bytes) return base::fail(bytes.error());
-  if (!*bytes) return std::optional<fold::Entry>();
-  auto entry = fold::decode_entry(**bytes);
-  if (!entry) return base::fail(entry.error());
-  return std::optional(*entry);
+  auto found = parts_.store.find_entry(id, user, *wanted);
+  if (!found) return base::fail(found.error());
+  return fold::decode_found(*found, *wanted);
 }
 
 void Conversations::drop_if_empty(Conversation& conversation) {
-  if (!conversation.is_empty_shell()) return;
-  states_.add(-1);
-  const model::ConversationId id = conversation.id;
-  all_.erase(id);
+  if (conversation.is_empty_shell()) forget(conversation);
 }
 
 }  // namespace tidings::delivery

@@ -17,6 +17,7 @@ void Dispatcher::start(const std::vector<ports::Checkpoint>& checkpoints) {
     p.checkpoint = c;
     p.time = c.time;
     p.position = c.position;
+    version_ = std::max(version_, c.fold_version);
   }
 }
 
@@ -32,11 +33,11 @@ fold::Place Dispatcher::place(const ports::LogRecord& record) {
   if (t == p.time && record.position.value >> 12 != p.position.value >> 12) t += base::milliseconds(1);
   p.time = t;
   p.position = record.position;
-  return {record.position, record.partition, t, record.time, fold::newest_version};
+  return {record.position, record.partition, t, record.time, version_};
 }
 
 uint64_t Dispatcher::suspend(const fold::Place& place) {
-  under_way_.push_back({place, false});
+  under_way_.push_back({place, TIDINGS_SEED_BUG(31)});
   return first_ticket_ + under_way_.size() - 1;
 }
 
@@ -46,8 +47,13 @@ void Dispatcher::folded(const fold::Place& place, uint64_t ticket) {
     pass(place);
     return;
   }
+  if (TIDINGS_SEED_BUG(31) && ticket < first_ticket_) return;
   TIDINGS_CHECK(ticket >= first_ticket_ && ticket - first_ticket_ < under_way_.size());
   under_way_[ticket - first_ticket_].folded = true;
+  pass_front();
+}
+
+void Dispatcher::pass_front() {
   while (!under_way_.empty() && under_way_.front().folded) {
     pass(under_way_.front().place);
     under_way_.pop_front();

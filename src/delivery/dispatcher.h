@@ -21,6 +21,8 @@ class Dispatcher {
 
   // The record stands at or below its partition's checkpoint: it was folded and written by an earlier run.
   bool before_checkpoint(const ports::LogRecord& record) const;
+  // The fold version in force from here on (protocol.md §2 "Versions"). Call in position order.
+  void set_version(uint32_t version) { version_ = version; }
   // The place of the next record. Call in position order, once per record.
   fold::Place place(const ports::LogRecord& record);
   // A placed record waits: its ticket. Without suspended records none is needed: folded() with ticket 0.
@@ -37,6 +39,9 @@ class Dispatcher {
   // The partition's hash changed by this much.
   void add_hash(model::PartitionId partition, uint64_t difference);
   uint64_t hash(model::PartitionId partition) const { return partitions_[partition.value].checkpoint.hash; }
+  // The partition's checkpoint must be written again.
+  void note_changed(model::PartitionId partition) { note_changed(partition.value); }
+  bool any_checkpoint_changed() const { return !changed_.empty(); }
   // Checkpoints that changed since the last call, for a flush.
   std::vector<ports::Checkpoint> take_changed_checkpoints();
 
@@ -52,12 +57,14 @@ class Dispatcher {
     bool folded = false;
   };
   void pass(const fold::Place& place);
+  void pass_front();
   void note_changed(uint16_t partition);
 
   std::array<Partition, model::partition_count> partitions_{};
   std::vector<uint16_t> changed_;
   std::deque<UnderWay> under_way_;  // in position order; the front is not folded
   uint64_t first_ticket_ = 1;       // of the front
+  uint32_t version_ = 1;
 };
 
 }  // namespace tidings::delivery

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/seed_bug.h"
 #include "wire/frames.h"
 
 namespace tidings::delivery {
@@ -37,26 +38,54 @@ void Registry::send(uint64_t gateway, ports::DownFrame frame) {
   if (index != UINT32_MAX) gateways_[index].link->send(std::move(frame));
 }
 
-void Registry::send_event(const model::Event& event, const std::vector<fold::Member>& members,
+bool Registry::gather(model::UserId user) {
+  const auto it = attached_.find(user);
+  if (it == attached_.end()) return false;
+  for (const uint32_t index : it->second) people_[index].push_back(user);
+  return true;
+}
+
+// Who is told of an event without being a member any more: its interval ends with it.
+static std::optional<model::UserId> gone_with(const model::Event& event) {
+  if (const auto* removed = std::get_if<model::MemberRemoved>(&event.body)) return removed->user;
+  if (const auto* left = std::get_if<model::MemberLeft>(&event.body)) return left->user;
+  return std::nullopt;
+}
+
+void Registry::send_event(const model::Event& event, const fold::ConversationState& state,
                           const model::ReplyTo& except) {
   bool anybody = false;
-  for (const auto& member : members) {
-    const auto it = attached_.find(member.user);
-    if (it == attached_.end()) continue;
-    for (const uint32_t index : it->second) people_[index].push_back(member.user);
-    anybody = true;
+  for (const auto& member : state.members) {
+    const bool hears = member.is_member() || (TIDINGS_SEED_BUG(19) && !member.intervals.empty());
+    if (hears && gather(member.user)) anybody = true;
   }
+  if (const auto gone = gone_with(event); gone && !TIDINGS_SEED_BUG(19) && gather(*gone)) anybody = true;
   if (!anybody) return;
   const std::string bytes = wire::encode_event(event);
   for (size_t i = 0; i < gateways_.size(); ++i) {
     if (people_[i].empty()) continue;
     ports::EventOut out;
     out.conversation = event.conversation;
-    out.people = std::move(people_[i]);
+    out.seq = event.seq;
+    out.from = event.from;
+    out.people = std::exchange(people_[i], {});
     out.except_session = gateways_[i].id == except.gateway && !except.errors_only ? except.session : 0;
     out.bytes = bytes;
     gateways_[i].link->send(std::move(out));
-    people_[i].clear();
+  }
+}
+
+void Registry::send_receipt(const std::vector<model::UserId>& people,
+                            const std::function<ports::ReceiptOut()>& make) {
+  bool anybody = false;
+  for (const auto user : people) anybody = gather(user) || anybody;
+  if (!anybody) return;
+  const ports::ReceiptOut frame = make();
+  for (size_t i = 0; i < gateways_.size(); ++i) {
+    if (people_[i].empty()) continue;
+    ports::ReceiptOut out = frame;
+    out.people = std::exchange(people_[i], {});
+    gateways_[i].link->send(std::move(out));
   }
 }
 

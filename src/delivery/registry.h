@@ -1,8 +1,9 @@
 // Who is attached where: the links to gateways and, per person, the gateways where that person has a session.
-// Turns the fold's output into Link frames.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -17,22 +18,27 @@ class Registry {
   void add_link(uint64_t gateway, ports::LinkToGateway& link);
   void attach(uint64_t gateway, model::UserId user);
   void detach(uint64_t gateway, model::UserId user);
+  bool is_attached(model::UserId user) const { return attached_.contains(user); }
 
   // To the gateway that asked, if it still is there.
   void send(uint64_t gateway, ports::DownFrame frame);
-  // To every gateway with a session of one of these people, once each. The session in `except` gets the reply
-  // instead.
-  void send_event(const model::Event& event, const std::vector<fold::Member>& members,
+  // To every gateway with a session of a member, once each; and of those whom the event itself made none. The
+  // session in `except` gets the reply instead.
+  void send_event(const model::Event& event, const fold::ConversationState& state,
                   const model::ReplyTo& except);
+  // To every gateway with a session of one of these people; `make` gives the frame without its people.
+  void send_receipt(const std::vector<model::UserId>& people, const std::function<ports::ReceiptOut()>& make);
 
  private:
   struct Gateway {
     uint64_t id;
     ports::LinkToGateway* link;
   };
+  bool gather(model::UserId user);
+
   std::vector<Gateway> gateways_;
   std::unordered_map<model::UserId, std::vector<uint32_t>> attached_;  // indices into gateways_
-  std::vector<std::vector<model::UserId>> people_;  // scratch: per gateway, whom an event goes to
+  std::vector<std::vector<model::UserId>> people_;  // scratch: per gateway, whom a frame goes to
 };
 
 }  // namespace tidings::delivery

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/log_line.h"
 #include "base/seed_bug.h"
 #include "wire/record.h"
 
@@ -10,18 +11,41 @@ namespace tidings::delivery {
 
 using wire::Code;
 
+namespace {
+
+constexpr auto quarantine_retry_interval = std::chrono::seconds(1);
+
+model::ConversationId conversation_of(const model::Entering& record) {
+  return std::visit([](const auto& r) { return r.conversation; }, record);
+}
+
+// Who acts, as far as dedupe entries are concerned.
+model::UserId user_of(const model::Entering& record) {
+  const auto* command = std::get_if<model::Command>(&record);
+  return command ? command->user : model::UserId{};
+}
+
+}  // namespace
+
 Shard::Shard(Parts parts)
     : parts_(std::move(parts)),
       conversations_({parts_.executor, parts_.readers, parts_.store, parts_.limits, parts_.metrics,
-                      parts_.fatal,
                       [this](Conversation& c) {
                         go_on(c);
                         conversations_.drop_if_empty(c);
                         dispatch_arrived();
-                      }}),
-      flush_(conversations_, dispatcher_, parts_.limits.chunk_bytes_max),
+                      },
+                      [this](Conversation& c) { quarantine(c); }}),
+      flush_(conversations_, parts_.limits.chunk_bytes_max),
       queries_({parts_.index, parts_.shard_count, parts_.executor, parts_.readers, parts_.store,
                 conversations_, flush_, registry_, parts_.limits, [this] { return folded_below(); }}),
+      effects_({parts_.index, parts_.shard_count, parts_.executor, parts_.log, parts_.store, parts_.limits,
+                parts_.metrics,
+                [this](model::PartitionId partition) {
+                  dispatcher_.note_changed(partition);
+                  arm_flush();
+                }}),
+      receipts_(parts_.executor, parts_.limits, conversations_, registry_),
       folded_(parts_.metrics.counter("tidings_delivery_records_folded_total")),
       overtaken_(parts_.metrics.counter("tidings_delivery_records_suspended_total")) {}
 
@@ -29,8 +53,9 @@ Shard::~Shard() {
   parts_.executor.cancel(flush_timer_);
 }
 
-void Shard::start(const std::vector<ports::Checkpoint>& checkpoints) {
+base::Status Shard::start(const std::vector<ports::Checkpoint>& checkpoints, model::Position low) {
   dispatcher_.start(checkpoints);
+  return effects_.start(checkpoints, low);
 }
 
 // --- records
@@ -38,26 +63,42 @@ void Shard::start(const std::vector<ports::Checkpoint>& checkpoints) {
 void Shard::on_records(std::vector<ports::LogRecord> records, model::Position end) {
   for (auto& record : records) arrive(std::move(record));
   handed_out_ = std::max(handed_out_, end);
+  dispatch_arrived();
   arm_flush();
 }
 
 void Shard::arrive(ports::LogRecord record) {
   const size_t bytes = record.payload.size();
-  if (record.partition != model::stream_partition && dispatcher_.before_checkpoint(record))
-    return taken(bytes);
+  const bool of_stream = record.partition == model::stream_partition;
+  const bool folded_before = !of_stream && is_mine(record.partition) && dispatcher_.before_checkpoint(record);
+  if (folded_before && !wire::is_effect(record.payload)) return taken(bytes);
   auto decoded = wire::decode_record(record.payload);
   if (!decoded) {
     return parts_.fatal("record " + std::to_string(record.position.value) +
                         " of the log is of a newer version than this program: " + decoded.error().sentence);
   }
-  if (const auto* version = std::get_if<model::FoldVersion>(&*decoded);
-      version && version->version != fold::newest_version) {
-    return parts_.fatal("the log asks for another version of the fold than this program has");
+  if (const auto* effect = std::get_if<model::Effect>(&*decoded)) {
+    if (is_mine(model::partition_of(effect->source))) effects_.durable(*effect);
+    if (folded_before || !is_mine(record.partition)) return taken(bytes);
   }
-  auto* command = std::get_if<model::Command>(&*decoded);
-  if (!command) return taken(bytes);
   record.payload = {};
-  Arrived arrived{std::move(record), std::move(*command), bytes};
+  arrive(std::move(record), bytes, std::move(*decoded));
+}
+
+void Shard::arrive(ports::LogRecord record, size_t bytes, model::Record&& decoded) {
+  Arrived arrived{std::move(record), model::FoldVersion{}, bytes};
+  const bool wanted = std::visit(
+      [&]<class Content>(Content& content) {
+        if constexpr (std::is_same_v<Content, model::Lineage>)
+          return false;
+        else if constexpr (std::is_same_v<Content, model::FoldVersion>)
+          arrived.content = content;
+        else
+          arrived.content = model::Entering(std::move(content));
+        return true;
+      },
+      decoded);
+  if (!wanted) return taken(bytes);
   arrived_bytes_ += bytes;
   if (!arrived_.empty() || !dispatch(arrived)) arrived_.push_back(std::move(arrived));
 }
@@ -71,30 +112,49 @@ void Shard::dispatch_arrived() {
 }
 
 bool Shard::dispatch(Arrived& arrived) {
-  if (dispatcher_.under_way() >= parts_.limits.overtaking_records_max) return false;
-  if (conversations_.load_would_wait(arrived.command.conversation)) return false;
-  // The store is slower than the log: what is folded and not written must not grow without end.
-  if (flush_.under_way() && folded_since_flush_ >= parts_.limits.unflushed_records_max) return false;
+  auto* entering = std::get_if<model::Entering>(&arrived.content);
+  if (entering) {
+    if (dispatcher_.under_way() >= parts_.limits.overtaking_records_max || effects_.full()) return false;
+    if (conversations_.load_would_wait(conversation_of(*entering))) return false;
+    // The store is slower than the log: what is folded and not written must not grow without end.
+    if (flush_.under_way() && folded_since_flush_ >= parts_.limits.unflushed_records_max) return false;
+  }
   arrived_bytes_ -= arrived.bytes;
   taken(arrived.bytes);
-  Conversation& c = conversations_.must_get(arrived.command.conversation);
-  if (c.expected > 0) --c.expected;
-  Dispatched record{dispatcher_.place(arrived.record), std::move(arrived.command), 0};
-  const bool now = c.phase == Conversation::Phase::ready && c.queue.empty() &&
-                   !dispatcher_.anything_suspended() && fold::lookups(c.state, record.command).none();
-  if (now) {
-    fold_now(c, std::move(record), {});
-    conversations_.drop_if_empty(c);
+  if (!entering) {
+    const uint32_t version = std::get<model::FoldVersion>(arrived.content).version;
+    if (version > fold::newest_version) {
+      parts_.fatal("the log asks for version " + std::to_string(version) +
+                   " of the fold, which this program does not have");
+    } else {
+      dispatcher_.set_version(version);
+    }
     return true;
   }
+  Conversation& c = conversations_.must_get(conversation_of(*entering));
+  if (c.expected > 0) --c.expected;
+  Dispatched record{dispatcher_.place(arrived.record), std::move(*entering), 0};
+  const bool now = c.phase == Conversation::Phase::ready && c.queue.empty() &&
+                   !dispatcher_.anything_suspended() && fold::lookups(c.state, record.record).none();
+  if (now) {
+    fold_now(c, std::move(record), {});
+  } else {
+    suspend(c, std::move(record));
+  }
+  conversations_.drop_if_empty(c);
+  return true;
+}
+
+void Shard::suspend(Conversation& c, Dispatched record) {
   record.ticket = dispatcher_.suspend(record.place);
   overtaken_.add();
-  if (TIDINGS_SEED_BUG(2) && !record.command.reply_to.errors_only) {
+  const auto* command = std::get_if<model::Command>(&record.record);
+  if (TIDINGS_SEED_BUG(2) && command && !command->reply_to.errors_only) {
     // Ticked on the strength of its place in the queue alone.
     ports::Reply reply;
-    reply.to = record.command.reply_to;
+    reply.to = command->reply_to;
     reply.conversation = c.id;
-    reply.client_id = record.command.client_id;
+    reply.client_id = command->client_id;
     reply.seq = {c.state.seq.value + c.queue.size() + 1};
     reply.ord = {c.state.ord.value + c.queue.size() + 1};
     reply.id = model::message_id(record.place.time, record.place.partition, record.place.position);
@@ -102,11 +162,7 @@ bool Shard::dispatch(Arrived& arrived) {
     registry_.send(reply.to.gateway, reply);
   }
   c.queue.push_back(std::move(record));
-  if (c.phase == Conversation::Phase::ready && c.queue.size() == 1) {
-    go_on(c);
-    conversations_.drop_if_empty(c);
-  }
-  return true;
+  if (c.queue.size() == 1) go_on(c);
 }
 
 fold::Found Shard::found_in_memory(const Conversation& c, model::UserId user, fold::Lookups& needed) const {
@@ -115,7 +171,7 @@ fold::Found Shard::found_in_memory(const Conversation& c, model::UserId user, fo
     if (!wanted) return;
     const auto it = c.entries.find({user, *wanted});
     if (it == c.entries.end()) return;
-    into = it->second;
+    into = it->second.entry;
     wanted.reset();
   };
   find(needed.own, found.own);
@@ -124,12 +180,20 @@ fold::Found Shard::found_in_memory(const Conversation& c, model::UserId user, fo
 }
 
 void Shard::go_on(Conversation& c) {
-  while (c.phase == Conversation::Phase::ready && !c.queue.empty()) {
-    const auto& command = c.queue.front().command;
-    fold::Lookups needed = fold::lookups(c.state, command);
-    fold::Found found = found_in_memory(c, command.user, needed);
+  while (!c.queue.empty()) {
+    if (c.phase == Conversation::Phase::damaged) {
+      Dispatched record = std::move(c.queue.front());
+      c.queue.pop_front();
+      refuse_damaged(c, std::move(record));
+      continue;
+    }
+    if (c.phase != Conversation::Phase::ready) return;
+    const auto& front = c.queue.front().record;
+    const auto user = user_of(front);
+    fold::Lookups needed = fold::lookups(c.state, front);
+    fold::Found found = found_in_memory(c, user, needed);
     if (!needed.none()) {
-      conversations_.look_up(c, command.user, needed, [this, found](Conversation& later, fold::Found stored) {
+      conversations_.look_up(c, user, needed, [this, found](Conversation& later, fold::Found stored) {
         Dispatched record = std::move(later.queue.front());
         later.queue.pop_front();
         if (found.own) stored.own = found.own;
@@ -146,32 +210,55 @@ void Shard::go_on(Conversation& c) {
 
 void Shard::fold_now(Conversation& c, Dispatched record, const fold::Found& found) {
   const uint64_t chain = c.state.chain;
-  const model::UserId user = record.command.user;
-  fold::Output out = fold::fold(c.state, record.place, std::move(record.command), found);
+  const model::UserId user = user_of(record.record);
+  fold::Output out = fold::fold(c.state, record.place, std::move(record.record), found);
   folded_.add();
   ++folded_since_flush_;
   if (out.changed) {
     dispatcher_.add_hash(c.partition, c.state.chain - chain);
     flush_.note(c);
   }
-  if (out.entry) c.entries.emplace(std::pair(user, out.entry->client_id), out.entry->entry);
-  if (out.reply && !(out.reply->to.errors_only && !out.reply->error) &&
-      !(TIDINGS_SEED_BUG(2) && record.ticket != 0)) {
-    registry_.send(out.reply->to.gateway, *out.reply);
-  }
-  if (out.event) {
-    if (const auto* created = std::get_if<model::ConversationCreated>(&out.event->body)) {
-      flush_.note_members(c, created->members);
-    }
-    registry_.send_event(*out.event, c.state.members, out.reply->to);
-    c.tail.push_back(std::move(*out.event));
-  }
+  if (TIDINGS_SEED_BUG(2) && record.ticket != 0) out.reply.reset();
+  settle(c, record.place, out, user);
   dispatcher_.folded(record.place, record.ticket);
   if (folded_since_flush_ >= parts_.limits.flush_records_max) {
     flush_now();
   } else {
     arm_flush();
   }
+}
+
+// What came out of the fold goes its ways.
+void Shard::settle(Conversation& c, const fold::Place& place, fold::Output& out, model::UserId user) {
+  if (out.reply && !(out.reply->to.errors_only && !out.reply->error))
+    registry_.send(out.reply->to.gateway, *out.reply);
+  if (out.entries.single)
+    c.entries.insert_or_assign({user, out.entries.single->client_id},
+                               Conversation::Left{out.entries.single->entry, false});
+  if (!out.entries.block.empty()) {
+    for (const auto& e : out.entries.block)
+      c.entries.insert_or_assign({user, e.client_id}, Conversation::Left{e.entry, true});
+    c.blocks.emplace_back(user, std::move(out.entries.block));
+  }
+  if (out.moved) {
+    if (c.state.kind == model::ConversationKind::group) c.marks_moved[out.moved->user] = place.time;
+    receipts_.moved(c, *out.moved);
+  }
+  if (!out.event) return;
+  static const model::ReplyTo nobody;
+  registry_.send_event(*out.event, c.state, out.reply ? out.reply->to : nobody);
+  if (out.repeated) return;
+  const auto& event = *out.event;
+  if (const auto* created = std::get_if<model::ConversationCreated>(&event.body)) {
+    flush_.note_members(c, created->members);
+  } else if (const auto* added = std::get_if<model::MembersAdded>(&event.body)) {
+    flush_.note_members(c, added->members);
+  } else if (event.seq.value == 1) {
+    flush_.note_members(c, {c.state.members.front().user});  // a person's own log begins
+  }
+  flush_.note_event(event, place.position);
+  effects_.note(event, place.position);
+  c.tail.push_back(std::move(*out.event));
 }
 
 model::Position Shard::folded_below() const {
@@ -182,11 +269,45 @@ uint64_t Shard::partition_hash(model::PartitionId partition) const {
   return dispatcher_.hash(partition);
 }
 
+// --- damage
+
+void Shard::quarantine(Conversation& c) {
+  go_on(c);
+  append_quarantine(c.id);
+}
+
+void Shard::append_quarantine(const model::ConversationId& id) {
+  if (!parts_.log.append({{model::partition_of(id), wire::encode_record(model::Quarantine{id})}})) return;
+  parts_.executor.after(quarantine_retry_interval, [this, id, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired()) append_quarantine(id);
+  });
+}
+
+void Shard::refuse_damaged(Conversation& c, Dispatched record) {
+  if (std::holds_alternative<model::Quarantine>(record.record)) {
+    c.phase = Conversation::Phase::ready;
+    return fold_now(c, std::move(record), {});
+  }
+  if (const auto* command = std::get_if<model::Command>(&record.record)) {
+    ports::Reply reply;
+    reply.to = command->reply_to;
+    reply.conversation = c.id;
+    reply.client_id = command->client_id;
+    reply.error = Code::internal;
+    registry_.send(reply.to.gateway, reply);
+  } else if (const auto* marking = std::get_if<model::Marking>(&record.record)) {
+    answer_mark(*marking, Code::internal, nullptr);
+  }
+  dispatcher_.folded(record.place, record.ticket);
+}
+
 // --- flush
 
 void Shard::arm_flush() {
   if (flush_timer_ != 0 || flush_.under_way()) return;
-  if (!flush_.anything() && flush_waiters_.empty() && written_ >= folded_below()) return;
+  if (!flush_.anything() && flush_waiters_.empty() && written_ >= folded_below() &&
+      !dispatcher_.any_checkpoint_changed())
+    return;
   flush_timer_ = parts_.executor.after(parts_.limits.flush_interval, [this] {
     flush_timer_ = 0;
     flush_now();
@@ -199,8 +320,13 @@ void Shard::flush_now() {
   folded_since_flush_ = 0;
   const model::Position low = folded_below();
   auto waiters = std::exchange(flush_waiters_, {});
+  auto batch = flush_.take();
+  batch.checkpoints = dispatcher_.take_changed_checkpoints();
+  for (auto& checkpoint : batch.checkpoints)
+    checkpoint.effects = effects_.durable_upto(checkpoint.partition, checkpoint.position);
   parts_.writer.submit(
-      parts_.index, flush_.take(), low, parts_.executor, [this, low, waiters = std::move(waiters)]() mutable {
+      parts_.index, std::move(batch), low, parts_.executor,
+      [this, low, waiters = std::move(waiters)]() mutable {
         flush_.committed();
         written_ = low;
         for (auto& waiter : waiters) waiter();
@@ -216,67 +342,6 @@ void Shard::flush_now() {
 void Shard::flush(base::Task done) {
   flush_waiters_.push_back(std::move(done));
   flush_now();
-}
-
-// --- up frames
-
-void Shard::on_link(uint64_t gateway, ports::LinkToGateway& link) {
-  registry_.add_link(gateway, link);
-}
-
-ports::LinkStamp Shard::stamp() const {
-  return {parts_.source, parts_.log.time(), folded_below()};
-}
-
-void Shard::on_up(uint64_t gateway, std::vector<ports::UpFrame> frames) {
-  for (auto& frame : frames) {
-    std::visit([this, gateway](auto& f) { take(gateway, std::move(f)); }, frame);
-  }
-}
-
-void Shard::take(uint64_t gateway, ports::Attach frame) {
-  registry_.attach(gateway, frame.user);
-}
-void Shard::take(uint64_t gateway, ports::Detach frame) {
-  registry_.detach(gateway, frame.user);
-}
-void Shard::take(uint64_t gateway, ports::Pull frame) {
-  queries_.pull(gateway, std::move(frame));
-}
-void Shard::take(uint64_t gateway, ports::Sync frame) {
-  queries_.sync(gateway, std::move(frame));
-}
-void Shard::take(uint64_t gateway, ports::AskMember frame) {
-  queries_.ask_member(gateway, frame);
-}
-
-void Shard::take(uint64_t, ports::Commands frame) {
-  if (frame.commands.empty()) return;
-  // Room for the state is made before the append: what stands in the log must be folded, whatever there is
-  // room for. The load and the sync of the log then run side by side.
-  Conversation* c = arrived_bytes_ > parts_.limits.undispatched_bytes_max
-                        ? nullptr
-                        : conversations_.try_get(frame.commands.front().conversation);
-  if (!c) return refuse(frame.commands, Code::busy);
-  std::vector<ports::Log::Append> records;
-  records.reserve(frame.commands.size());
-  for (const auto& command : frame.commands) {
-    records.push_back({model::partition_of(command.conversation), wire::encode_record(command)});
-  }
-  if (const auto refused = parts_.log.append(std::move(records))) return refuse(frame.commands, *refused);
-  c->expected += static_cast<uint32_t>(frame.commands.size());
-}
-
-void Shard::refuse(const std::vector<model::Command>& commands, Code code) {
-  for (const auto& command : commands) {
-    ports::Reply reply;
-    reply.to = command.reply_to;
-    reply.conversation = command.conversation;
-    reply.client_id = command.client_id;
-    reply.error = code;
-    reply.appended = false;
-    registry_.send(reply.to.gateway, reply);
-  }
 }
 
 }  // namespace tidings::delivery

@@ -1,6 +1,6 @@
 // One core shard: owns the partitions p with p mod shard_count == index, and takes their records from the log
-// through the fold to the store, the senders and the members (protocol.md §2-§4). One executor; all calls on
-// its thread unless said.
+// through the fold to the store, the senders and the members (protocol.md §2-§4). shard.cc holds a record's
+// way, shard_links.cc what gateways ask. One executor; all calls on its thread unless said.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,10 @@
 #include "base/metrics.h"
 #include "delivery/conversations.h"
 #include "delivery/dispatcher.h"
+#include "delivery/effects.h"
 #include "delivery/flush.h"
 #include "delivery/queries.h"
+#include "delivery/receipts.h"
 #include "delivery/registry.h"
 #include "delivery/store_writer.h"
 #include "ports/link.h"
@@ -45,10 +47,11 @@ class Shard : public ports::CoreShard {
   explicit Shard(Parts parts);
   ~Shard() override;
 
-  // Where folding goes on: the checkpoints of this shard's partitions, and what is in memory of none.
-  void start(const std::vector<ports::Checkpoint>& checkpoints);
-  // Records of this shard's partitions (and of the stream), in position order; `end` is told even if there
-  // are none.
+  // Where folding goes on: the checkpoints of this shard's partitions, and the stream's low. Reads the store
+  // for effects that an earlier run left undone, so it blocks.
+  base::Status start(const std::vector<ports::Checkpoint>& checkpoints, model::Position low);
+  // Records of this shard's partitions and of the stream, and effects that its conversations caused
+  // elsewhere, in position order; `end` is told even if there are none.
   void on_records(std::vector<ports::LogRecord> records, model::Position end);
   // Writes what is folded, then calls `done` here.
   void flush(base::Task done);
@@ -67,20 +70,30 @@ class Shard : public ports::CoreShard {
   // A record of ours that has no place yet.
   struct Arrived {
     ports::LogRecord record;  // without its payload
-    model::Command command;
+    std::variant<model::Entering, model::FoldVersion> content;
     size_t bytes = 0;  // of the payload
   };
 
   // --- records
   void arrive(ports::LogRecord record);
+  void arrive(ports::LogRecord record, size_t bytes, model::Record&& decoded);
+  bool is_mine(model::PartitionId partition) const {
+    return partition.value % parts_.shard_count == parts_.index;
+  }
   void taken(size_t bytes);
   bool dispatch(Arrived& arrived);  // false: it must wait
+  void suspend(Conversation& conversation, Dispatched record);
   void dispatch_arrived();
   void go_on(Conversation& conversation);  // its queue, as far as it gets
   // Looks up what the front of the queue needs, or folds it.
   void fold_now(Conversation& conversation, Dispatched record, const fold::Found& found);
+  void settle(Conversation& conversation, const fold::Place& place, fold::Output& out, model::UserId user);
   fold::Found found_in_memory(const Conversation& conversation, model::UserId user,
                               fold::Lookups& needed) const;
+  // The conversation's state cannot be decoded: what waits is answered, and a record takes it out.
+  void quarantine(Conversation& conversation);
+  void refuse_damaged(Conversation& conversation, Dispatched record);
+  void append_quarantine(const model::ConversationId& id);
 
   // --- flush
   void arm_flush();
@@ -90,10 +103,21 @@ class Shard : public ports::CoreShard {
   void take(uint64_t gateway, ports::Attach frame);
   void take(uint64_t gateway, ports::Detach frame);
   void take(uint64_t gateway, ports::Commands frame);
+  void take(uint64_t gateway, ports::Mark frame);
+  void take(uint64_t gateway, ports::Focus frame);
   void take(uint64_t gateway, ports::Pull frame);
+  void take(uint64_t gateway, ports::History frame);
   void take(uint64_t gateway, ports::Sync frame);
   void take(uint64_t gateway, ports::AskMember frame);
+  void take(uint64_t gateway, ports::AskMembers frame);
+  void take(uint64_t gateway, ports::AskBlocks frame);
+  void take(uint64_t gateway, ports::AskReads frame);
+  void take(uint64_t gateway, ports::AskEvent frame);
   void refuse(const std::vector<model::Command>& commands, wire::Code code);
+  void mark(const ports::Mark& frame, Conversation& conversation);
+  void append_mark(const ports::Mark& frame, Conversation& conversation);
+  void answer_mark(const model::Marking& marking, std::optional<wire::Code> error,
+                   const Conversation* conversation);
 
   Parts parts_;
   Registry registry_;
@@ -101,12 +125,16 @@ class Shard : public ports::CoreShard {
   Conversations conversations_;
   Flush flush_;
   Queries queries_;
+  Effects effects_;
+  Receipts receipts_;
   size_t arrived_bytes_ = 0;
   std::deque<Arrived> arrived_;  // not dispatched: a bound of dispatch is reached
   model::Position handed_out_;   // the log gave all below
   model::Position written_;      // the low of the last flush
   size_t folded_since_flush_ = 0;
   base::TimerId flush_timer_ = 0;
+  // Timers of rare things hold this weakly.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::vector<base::Task> flush_waiters_;
   base::Counter& folded_;
   base::Counter& overtaken_;

@@ -4,6 +4,11 @@
 
 namespace tidings::delivery {
 
+namespace {
+// Looked at in one go: more than a sync interval of the busiest server adds.
+constexpr size_t feed_trim_bytes_max = 8 << 20;
+}  // namespace
+
 StoreWriter::StoreWriter(Parts parts)
     : parts_(std::move(parts)),
       lows_(parts_.shard_count, parts_.low),
@@ -20,11 +25,11 @@ void StoreWriter::submit(size_t shard, ports::StoreBatch batch, model::Position 
 void StoreWriter::commit(size_t shard, ports::StoreBatch batch, model::Position low, base::Executor& on,
                          base::Task done) {
   if (failed_) return;
-  const bool empty = batch.states.empty() && batch.chunks.empty() && batch.entries.empty() &&
-                     batch.list_rows.empty() && batch.checkpoints.empty() && !batch.lineage;
+  const bool empty = batch.states.empty() && batch.checkpoints.empty() && !batch.lineage;
   lows_[shard] = std::max(lows_[shard], low);
   if (!empty) {
     batch.low = *std::min_element(lows_.begin(), lows_.end());
+    trim_feed(batch);
     if (const auto status = parts_.store.commit(batch); !status) {
       failed_ = true;
       parts_.fatal("the store could not be written: " + status.error().sentence);
@@ -36,6 +41,24 @@ void StoreWriter::commit(size_t shard, ports::StoreBatch batch, model::Position 
   on.post(std::move(done));
 }
 
+// By the times in the feed itself: a clock that jumps must not make anybody forget. A feed that cannot be
+// read is trimmed another time.
+void StoreWriter::trim_feed(ports::StoreBatch& batch) {
+  const auto now = parts_.clock.monotonic();
+  if (batch.feed.empty() || now - feed_looked_at_ < parts_.limits.store_sync_interval) return;
+  feed_looked_at_ = now;
+  const auto bytes = parts_.store.feed_bytes();
+  const auto oldest = parts_.store.read_feed({0}, feed_trim_bytes_max);
+  if (!bytes || !oldest) return;
+  uint64_t left = *bytes;
+  for (const auto& entry : *oldest) {
+    const bool old = batch.feed.back().time - entry.time > parts_.limits.feed_age_max;
+    if ((!old && left <= parts_.limits.feed_bytes_max) || entry.position >= *batch.low) break;
+    left -= std::min<uint64_t>(left, entry.value.size());
+    batch.feed_kept_from = model::Position{entry.position.value + 1};
+  }
+}
+
 void StoreWriter::sync(base::Executor& on, base::Task done) {
   parts_.executor.post([this, &on, done = std::move(done)]() mutable {
     if (!failed_ && sync_now()) on.post(std::move(done));
@@ -45,7 +68,10 @@ void StoreWriter::sync(base::Executor& on, base::Task done) {
 bool StoreWriter::sync_now() {
   synced_ = parts_.clock.monotonic();
   const auto status = parts_.store.sync();
-  if (status) return true;
+  if (status) {
+    if (parts_.synced) parts_.synced(*std::min_element(lows_.begin(), lows_.end()));
+    return true;
+  }
   failed_ = true;
   parts_.fatal("the store could not be synced: " + status.error().sentence);
   return false;

@@ -26,6 +26,8 @@ class StoreWriter {
     size_t shard_count = 1;
     model::Position low;                     // as stored: no shard has written below it
     std::function<void(std::string)> fatal;  // the store failed: nothing may be acknowledged any more
+    // Told on `executor` that all below this position is folded, written and synced. May be empty.
+    std::function<void(model::Position)> synced = {};
   };
   explicit StoreWriter(Parts parts);
 
@@ -40,11 +42,14 @@ class StoreWriter {
   void commit(size_t shard, ports::StoreBatch batch, model::Position low, base::Executor& on,
               base::Task done);
   bool sync_now();
+  // What of the feed is too old or too much goes with this batch.
+  void trim_feed(ports::StoreBatch& batch);
 
   Parts parts_;
   // Below: the store executor's.
   std::vector<model::Position> lows_;
   base::MonotonicTime synced_{};
+  base::MonotonicTime feed_looked_at_{};
   bool failed_ = false;
   base::Counter& commits_;
 };

@@ -63,7 +63,10 @@ Output fold(ConversationState& state, const Place& place, model::Entering&& reco
 
 // The effects that follow from an event, in order (protocol.md §3). The event stood at `position`.
 std::vector<model::Effect> effects_of(const model::Event& event, model::Position position);
-// Whether there are any, by the kind alone.
-bool has_effects(const model::Event& event);
+// Whether there are any, by the kind alone: the index of its body + 1, as the feed tells it.
+bool has_effects(uint8_t kind);
+inline bool has_effects(const model::Event& event) {
+  return has_effects(static_cast<uint8_t>(event.body.index() + 1));
+}
 
 }  // namespace tidings::fold

@@ -4,142 +4,127 @@
 
 namespace tidings::fold {
 
-namespace {
-constexpr uint8_t state_schema = 1;
-constexpr size_t members_max = 1024;
-
-void put(base::Writer& w, const Entry& e) {
-  w.varint(e.seq.value);
-  w.varint(e.ord.value);
-  w.fixed(e.id.value);
-  w.fixed(e.body_hash);
-  w.varint(e.position.value);
-}
-Entry take_entry(base::Reader& r) {
-  Entry e;
-  e.seq = {r.varint()};
-  e.ord = {r.varint()};
-  e.id = {r.fixed<uint64_t>()};
-  e.body_hash = r.fixed<uint64_t>();
-  e.position = {r.varint()};
-  return e;
+bool operator==(const Member& a, const Member& b) {
+  return a.user == b.user && a.role == b.role && a.intervals == b.intervals && a.read == b.read &&
+         a.delivered == b.delivered && a.shown_read == b.shown_read && a.read_ord == b.read_ord &&
+         a.left == b.left && a.own_after_read == b.own_after_read && a.evicted == b.evicted &&
+         a.blocks == b.blocks && a.entries == b.entries;
 }
 
-void put(base::Writer& w, const Member& m) {
-  w.fixed(m.user.value);
-  w.varint(m.joined.value);
-  w.varint(m.read.value);
-  w.varint(m.delivered.value);
-  w.varint(m.read_ord.value);
-  w.fixed(static_cast<uint8_t>((m.evicted ? 1 : 0) | (m.highest ? 2 : 0)));
-  if (m.highest) w.raw(m.highest->bytes);
-  w.varint(m.own_after_read.size());
-  for (const auto& own : m.own_after_read) {
-    w.varint(own.seq.value);
-    w.varint(own.ord.value);
-  }
-  w.varint(m.newest.size());
-  for (const auto& e : m.newest) {
-    w.raw(e.client_id.bytes);
-    put(w, e.entry);
-  }
+bool operator==(const Taken& a, const Taken& b) {
+  return a.source == b.source && a.position == b.position && a.kind == b.kind && a.listed == b.listed;
 }
-bool take(base::Reader& r, Member& m) {
-  m.user = {r.fixed<uint64_t>()};
-  m.joined = {r.varint()};
-  m.read = {r.varint()};
-  m.delivered = {r.varint()};
-  m.read_ord = {r.varint()};
-  const auto flags = r.fixed<uint8_t>();
-  m.evicted = flags & 1;
-  if (flags & 2) m.highest = model::ClientId{r.array<16>()};
-  const uint64_t own = r.varint();
-  if (!r.ok() || flags > 3 || own > own_after_read_max) return false;
-  m.own_after_read.resize(own);
-  for (auto& o : m.own_after_read) {
-    o.seq = {r.varint()};
-    o.ord = {r.varint()};
-  }
-  const uint64_t entries = r.varint();
-  if (!r.ok() || entries > newest_entries_max) return false;
-  m.newest.reserve(newest_entries_max);
-  m.newest.resize(entries);
-  for (auto& e : m.newest) {
-    e.client_id = {r.array<16>()};
-    e.entry = take_entry(r);
-  }
-  return r.ok();
+
+bool Member::may_read(model::Seq seq) const {
+  return std::ranges::any_of(intervals, [seq](const Interval& i) { return i.has(seq); });
 }
-}  // namespace
+
+model::Seq Member::last_readable(model::Seq head) const {
+  if (intervals.empty()) return {0};
+  return is_member() ? head : intervals.back().until;
+}
+
+std::optional<model::Seq> Member::readable_from(model::Seq seq) const {
+  for (const auto& i : intervals) {
+    if (i.until.value == 0 || i.until >= seq) return std::max(i.since, seq);
+  }
+  return std::nullopt;
+}
+
+std::optional<model::Seq> Member::readable_upto(model::Seq seq) const {
+  for (size_t i = intervals.size(); i-- > 0;) {
+    const auto& interval = intervals[i];
+    if (interval.since <= seq) return interval.until.value == 0 ? seq : std::min(interval.until, seq);
+  }
+  return std::nullopt;
+}
 
 Member* ConversationState::member(model::UserId user) {
-  const auto it =
-      std::find_if(members.begin(), members.end(), [user](const Member& m) { return m.user == user; });
-  return it == members.end() ? nullptr : &*it;
+  const auto it = std::ranges::lower_bound(members, user, {}, &Member::user);
+  return it != members.end() && it->user == user ? &*it : nullptr;
 }
 const Member* ConversationState::member(model::UserId user) const {
   return const_cast<ConversationState*>(this)->member(user);
 }
 
+Member& ConversationState::known(model::UserId user) {
+  auto it = std::ranges::lower_bound(members, user, {}, &Member::user);
+  if (it == members.end() || it->user != user) {
+    // What stood inside the value must be written as parts once.
+    if (members.size() == members_inside_max)
+      std::ranges::for_each(members, [](auto& m) { m.unsaved = true; });
+    it = members.insert(it, Member{});
+    it->user = user;
+  }
+  it->unsaved = true;
+  return *it;
+}
+
+const Taken* ConversationState::taken_from(const model::ConversationId& source) const {
+  const auto it = std::ranges::lower_bound(taken, source, {}, &Taken::source);
+  return it != taken.end() && it->source == source ? &*it : nullptr;
+}
+
+Taken& ConversationState::take_from(const model::ConversationId& source) {
+  auto it = std::ranges::lower_bound(taken, source, {}, &Taken::source);
+  if (it == taken.end() || it->source != source) {
+    if (taken.size() == taken_inside_max) std::ranges::for_each(taken, [](auto& t) { t.unsaved = true; });
+    it = taken.insert(it, Taken{source, {}});
+  }
+  it->unsaved = true;
+  return *it;
+}
+
 uint64_t unread(const ConversationState& c, const Member& m) {
+  const model::Ord end = m.is_member() ? c.ord : m.left.ord;
   const model::Ord base = m.read_ord;
+  if (end <= base) return 0;
   uint64_t own = 0;
-  for (const auto& o : m.own_after_read) own += o.ord > base;
-  return c.ord.value - base.value - own;
+  for (const auto& o : m.own_after_read) own += o.ord > base && o.ord <= end;
+  return end.value - base.value - own;
 }
 
-base::Bytes encode_state(const ConversationState& s) {
-  base::Bytes out;
-  out.reserve(128 + s.members.size() * 128);
-  base::Writer w(out);
-  w.fixed(state_schema);
-  w.fixed(static_cast<uint8_t>(s.kind));
-  w.varint(s.seq.value);
-  w.varint(s.ord.value);
-  w.fixed(s.created_id.value);
-  w.fixed(s.head_id.value);
-  w.varint(s.marks);
-  w.varint(s.applied.value);
-  w.fixed(s.chain);
-  w.varint(s.members.size());
-  for (const auto& m : s.members) put(w, m);
-  return out;
+std::vector<model::Mark> marks_for(const ConversationState& c, model::UserId viewer) {
+  std::vector<model::Mark> marks;
+  if (c.lists_marks()) {
+    for (const auto& m : c.members) {
+      if (m.user == viewer) {
+        marks.push_back({m.user, m.read, m.delivered});
+      } else if (m.is_member()) {
+        marks.push_back({m.user, m.shown_read, m.delivered});
+      }
+    }
+  } else if (const Member* m = c.member(viewer)) {
+    marks.push_back({m->user, m->read, m->delivered});
+  }
+  return marks;
 }
 
-base::Result<ConversationState> decode_state(base::BytesView bytes) {
-  base::Reader r(bytes);
-  ConversationState s;
-  if (r.fixed<uint8_t>() != state_schema)
-    return base::failure("a conversation's state has an unknown schema");
-  const auto kind = r.fixed<uint8_t>();
-  s.kind = static_cast<model::ConversationKind>(kind);
-  s.seq = {r.varint()};
-  s.ord = {r.varint()};
-  s.created_id = {r.fixed<uint64_t>()};
-  s.head_id = {r.fixed<uint64_t>()};
-  s.marks = r.varint();
-  s.applied = {r.varint()};
-  s.chain = r.fixed<uint64_t>();
-  const uint64_t members = r.varint();
-  bool good =
-      r.ok() && kind == static_cast<uint8_t>(model::ConversationKind::direct) && members <= members_max;
-  for (uint64_t i = 0; good && i < members; ++i) good = take(r, s.members.emplace_back());
-  if (!good || !r.finished()) return base::failure("a conversation's state cannot be read");
-  return s;
+Counts::Counts(const ConversationState& c) : c_(c) {
+  if (c.lists_marks() || c.partial) return;
+  for (const auto& m : c.members) {
+    if (!m.is_member()) continue;
+    read_.push_back(m.shown_read);
+    delivered_.push_back(m.delivered);
+  }
+  std::ranges::sort(read_);
+  std::ranges::sort(delivered_);
 }
 
-base::Bytes encode_entry(const Entry& entry) {
-  base::Bytes out;
-  base::Writer w(out);
-  put(w, entry);
-  return out;
-}
-
-base::Result<Entry> decode_entry(base::BytesView bytes) {
-  base::Reader r(bytes);
-  const Entry e = take_entry(r);
-  if (!r.finished()) return base::failure("a dedupe entry cannot be read");
-  return e;
+std::vector<model::ReadCount> Counts::of(model::UserId viewer) const {
+  const Member* author = c_.member(viewer);
+  if (!author || read_.empty()) return {};
+  const auto at_or_above = [](const std::vector<model::Seq>& marks, model::Seq seq) {
+    return static_cast<uint64_t>(marks.end() - std::ranges::lower_bound(marks, seq));
+  };
+  std::vector<model::ReadCount> counts;
+  const auto& newest = author->entries.newest();
+  for (size_t i = newest.size() - std::min(newest.size(), entry_block_size); i < newest.size(); ++i) {
+    const model::Seq seq = newest[i].entry.seq;
+    counts.push_back({seq, at_or_above(read_, seq) - (author->is_member() && author->shown_read >= seq),
+                      at_or_above(delivered_, seq) - (author->is_member() && author->delivered >= seq)});
+  }
+  return counts;
 }
 
 }  // namespace tidings::fold

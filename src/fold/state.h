@@ -16,8 +16,9 @@
 namespace tidings::fold {
 
 inline constexpr size_t own_after_read_max = 64;
-inline constexpr size_t intervals_max = 8;        // of a member; the oldest is forgotten, which only shrinks
-inline constexpr size_t members_inside_max = 32;  // above it members are parts of their own
+inline constexpr size_t intervals_max = 8;  // of a member; the oldest is forgotten, which only shrinks
+inline constexpr size_t members_inside_max = model::listed_marks_max;  // above it members are parts
+inline constexpr size_t taken_inside_max = 8;                          // likewise
 
 // Seqs that a member may read, both included; until 0: a member now.
 struct Interval {
@@ -41,7 +42,14 @@ struct Member {
   model::Seq read, delivered;
   model::Seq shown_read;  // what others may know of `read`
   model::Ord read_ord;
-  model::Ord left_ord;                     // of the conversation when this person ceased to be a member
+  // The event with which this person ceased to be a member last.
+  struct Leave {
+    model::Ord ord;
+    model::MessageId id;
+    model::Position position;
+    friend bool operator==(const Leave&, const Leave&) = default;
+  };
+  Leave left;
   std::vector<OwnMessage> own_after_read;  // at most own_after_read_max
   bool evicted = false;                    // something left own_after_read since the last mark
   bool blocks = false;                     // in a direct conversation: hears nothing from the other
@@ -51,6 +59,9 @@ struct Member {
   bool may_read(model::Seq seq) const;
   // The newest seq that this person may read, in a conversation with this head.
   model::Seq last_readable(model::Seq head) const;
+  // The lowest seq >= `seq`, or the highest <= `seq`, that this person may read; nullopt if there is none.
+  std::optional<model::Seq> readable_from(model::Seq seq) const;
+  std::optional<model::Seq> readable_upto(model::Seq seq) const;
 
   bool unsaved = false;  // differs from what the store has; not part of the state
   friend bool operator==(const Member& a, const Member& b);
@@ -85,14 +96,18 @@ struct ConversationState {
   std::vector<Taken> taken;            // by source
   std::vector<model::UserId> blocked;  // in a person's own log; sorted
 
+  size_t member_count = 0;  // who are members now
+  bool partial = false;     // a glance: of many members only the viewer; not part of the state
+
   bool exists() const { return seq.value > 0; }
-  // Members now.
-  size_t member_count() const;
+  // Marks are listed one by one, not counted.
+  bool lists_marks() const { return !partial && members.size() <= model::listed_marks_max; }
   Member* member(model::UserId user);
   const Member* member(model::UserId user) const;
   // The same, made if need be.
   Member& known(model::UserId user);
   const Taken* taken_from(const model::ConversationId& source) const;
+  Taken& take_from(const model::ConversationId& source);
   friend bool operator==(const ConversationState&, const ConversationState&) = default;
 };
 
@@ -101,26 +116,31 @@ uint64_t unread(const ConversationState& c, const Member& m);
 // What others may know of everybody's marks; above listed_marks_max members only `viewer`'s. `viewer` sees
 // all of its own.
 std::vector<model::Mark> marks_for(const ConversationState& c, model::UserId viewer);
-// Above listed_marks_max members: how many others have the viewer's own newest messages.
-std::vector<model::ReadCount> counts_for(const ConversationState& c, model::UserId viewer);
+// Above listed_marks_max members: how many others have somebody's own newest events. Made once, asked for
+// many.
+class Counts {
+ public:
+  explicit Counts(const ConversationState& c);
+  std::vector<model::ReadCount> of(model::UserId viewer) const;
 
-// The state as the store keeps it: its value, and the parts that are unsaved (all with `whole`). A state of
-// few members has no parts.
+ private:
+  const ConversationState& c_;
+  std::vector<model::Seq> read_, delivered_;  // of the members, sorted
+};
+
+// The state as the store keeps it: its value, and the parts that are unsaved. A state of few members and few
+// sources has no parts.
 struct EncodedState {
   base::Bytes value;
   std::vector<ports::StatePart> parts;
 };
-EncodedState encode_state(const ConversationState& state, bool whole = false);
+EncodedState encode_state(const ConversationState& state);
+// What was encoded is on its way: nothing is unsaved now.
+void mark_saved(ConversationState& state);
 base::Result<ConversationState> decode_state(const ports::StoredState& stored);
 // The key of the part that holds this member, if members are parts.
 base::Bytes member_part(model::UserId user);
-
-// What a list shows of a conversation to one person, decoded without the rest. `stored` has that person's
-// part, if there is one.
-struct Glance {
-  ConversationState head;  // its members: at most members_inside_max, and the viewer
-  size_t member_count = 0;
-};
-base::Result<Glance> glance(const ports::StoredState& stored);
+// What a list shows to one person: `stored` has of the parts only that person's. Maybe `partial`.
+base::Result<ConversationState> glance(const ports::StoredState& stored);
 
 }  // namespace tidings::fold

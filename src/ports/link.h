@@ -97,6 +97,13 @@ struct AskBlocks {
   uint64_t query = 0;
   model::UserId user;
 };
+// Who of the other members has, and has read, the event at `seq`, and since when.
+struct AskReads {
+  uint64_t query = 0;
+  model::UserId user;
+  model::ConversationId conversation;
+  model::Seq seq;
+};
 // Does the event stand there under that id, and may the person read it? What cannot be compared any more
 // counts as there.
 struct AskEvent {
@@ -106,7 +113,7 @@ struct AskEvent {
   model::Cursor event;
 };
 using UpFrame = std::variant<Attach, Detach, Commands, Mark, Focus, Pull, History, Sync, AskMember,
-                             AskMembers, AskBlocks, AskEvent>;
+                             AskMembers, AskBlocks, AskReads, AskEvent>;
 
 // --- Down: from one core shard to a gateway, in fold order.
 
@@ -196,6 +203,16 @@ struct Members {
 struct MembersOut {
   uint64_t query = 0;
   wire::Answer<Members> members;
+};
+// A time is known for 30 days, in groups. `read` is only told of who shows it.
+struct ReadRow {
+  model::UserId user;
+  bool delivered = false, read = false;
+  std::optional<base::WallTime> delivered_at, read_at;
+};
+struct ReadsOut {
+  uint64_t query = 0;
+  wire::Answer<std::vector<ReadRow>> rows;
 };
 struct BlocksOut {
   uint64_t query = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <vector>
 
@@ -31,7 +32,11 @@ struct StatePart {
 struct StoredState {
   base::Bytes value;
   std::vector<StatePart> parts;
+  friend bool operator==(const StoredState&, const StoredState&) = default;
 };
+
+// How long steps are kept.
+inline constexpr base::milliseconds step_age_max = std::chrono::hours(24 * 30);
 
 // What one flush writes. Values are bytes that fold/ and wire/ encode; the store sees keys and bytes.
 struct StoreBatch {
@@ -68,7 +73,9 @@ struct StoreBatch {
     model::UserId user;
     model::ConversationId conversation;
   };
-  // A member of a group read or received up to `seq`: who and when (protocol.md §8).
+  // A member of a group read or received up to `seq`: who and when (protocol.md §8). The value begins with
+  // the time (i64, ms since 1970, little-endian). A step that is more than step_age_max older than the newest
+  // checkpoint may be gone: nothing but a display may depend on it.
   struct Step {
     model::ConversationId conversation;
     model::UserId user;
@@ -98,7 +105,7 @@ struct StoreBatch {
   std::vector<Checkpoint> checkpoints;
   std::optional<model::Position> low;             // lowest position of the stream not yet folded and written
   std::optional<base::Bytes> lineage;             // replaces the stored list of lineages
-  std::optional<model::Position> feed_kept_from;  // feed entries below are forgotten
+  std::optional<model::Position> feed_kept_from;  // feed entries below are forgotten, this batch's too
 };
 
 // The projection of the fold (protocol.md §3). commit() is called by one thread only; reads come from any
@@ -140,6 +147,8 @@ class Store {
   // any).
   virtual base::Result<std::vector<StoreBatch::FeedEntry>> read_feed(model::Position from,
                                                                      size_t bytes_max) = 0;
+  // The bytes of the values of all feed entries. Does not read.
+  virtual base::Result<uint64_t> feed_bytes() = 0;
   // The person's conversations with from <= id <= to, in id order, at most `limit`.
   virtual base::Result<std::vector<model::ConversationId>> list(model::UserId user,
                                                                 const model::ConversationId& from,

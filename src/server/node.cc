@@ -60,7 +60,7 @@ base::Result<std::unique_ptr<Node>> Node::make(Parts parts) {
   auto checkpoints = parts.store.checkpoints();
   if (!checkpoints) return base::fail(checkpoints.error());
   for (const auto& checkpoint : *checkpoints) {
-    if (checkpoint.fold_version != fold::newest_version) {
+    if (checkpoint.fold_version > fold::newest_version) {
       return base::failure("the data was written under fold version " +
                            std::to_string(checkpoint.fold_version) + ", and this program has version " +
                            std::to_string(fold::newest_version) + "; run the program that wrote it");
@@ -84,7 +84,8 @@ base::Result<std::unique_ptr<Node>> Node::make(Parts parts) {
   const size_t count = s.parts.shards.size();
   s.writer = std::make_unique<delivery::StoreWriter>(
       delivery::StoreWriter::Parts{s.parts.store_executor, s.parts.store, s.parts.clock, s.parts.limits,
-                                   s.parts.metrics, count, s.low, s.parts.fatal});
+                                   s.parts.metrics, count, s.low, s.parts.fatal,
+                                   [&s](model::Position low) { s.parts.log.trim(low); }});
   for (size_t i = 0; i < count; ++i) {
     s.shards.push_back(std::make_unique<delivery::Shard>(delivery::Shard::Parts{
         i, count, *s.parts.shards[i], s.parts.readers, s.parts.log, s.parts.store, *s.writer, s.parts.limits,
@@ -92,7 +93,7 @@ base::Result<std::unique_ptr<Node>> Node::make(Parts parts) {
     std::vector<ports::Checkpoint> mine;
     std::copy_if(checkpoints->begin(), checkpoints->end(), std::back_inserter(mine),
                  [&](const auto& c) { return c.partition.value % count == i; });
-    s.shards.back()->start(mine);
+    if (auto status = s.shards.back()->start(mine, s.low); !status) return base::fail(status.error());
   }
   for (size_t i = 0; i < count; ++i) {
     // Two sessions of one device may be at two gateways: each good hello is told to the others.
@@ -139,7 +140,12 @@ void Node::State::on_batch(ports::LogBatch batch) {
       note_lineage(record);
       for (auto& part : split) part.push_back(record);
     } else {
-      split[record.partition.value % count].push_back(std::move(record));
+      const size_t owner = record.partition.value % count;
+      // An effect comes back to the shard that caused it, too: now it is durable.
+      const auto source = wire::effect_source(record.payload);
+      if (source && model::partition_of(*source).value % count != owner)
+        split[model::partition_of(*source).value % count].push_back(record);
+      split[owner].push_back(std::move(record));
     }
   }
   int64_t bytes = 0;

@@ -51,6 +51,8 @@ struct Step {
   model::Seq read, delivered;
   friend bool operator==(const Step&, const Step&) = default;
 };
+// Steps of `delivered` are kept under seq | delivered_step, beside those of `read`.
+inline constexpr uint64_t delivered_step = 1ull << 62;
 base::Bytes encode_step(const Step& step);
 base::Result<Step> decode_step(base::BytesView bytes);
 

@@ -24,8 +24,20 @@ def shape(value):
     return type(value).__name__
 
 
-def json_blocks(path):
-    return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", path.read_text(), re.S)]
+def json_blocks(path, begin="", end=None):
+    """The JSON examples of a page, behind the line `begin` and before the line `end`."""
+    text = path.read_text()
+    text = text[text.index(begin):] if begin else text
+    text = text[:text.index(end)] if end else text
+    return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.S)]
+
+
+async def first(client, wanted):
+    """The first frame that is wanted; others before it are dropped."""
+    while True:
+        frame = await client.next()
+        if wanted(frame):
+            return frame
 
 
 class Readme(unittest.TestCase):
@@ -51,54 +63,76 @@ class Readme(unittest.TestCase):
 
 class Examples(SystemTest):
     async def test_frames_are_as_documented(self):
-        ann, bob = self.person("ann"), self.person("bob")
-        blocks = json_blocks(ROOT / "docs/protocol/frames.md") + json_blocks(ROOT / "docs/protocol/connection.md")
+        ann, bob, eve = self.person("ann"), self.person("bob"), self.person("eve")
+        page = ROOT / "docs/protocol/frames.md"
+        asked = [b for b in json_blocks(page, "# From the client", "# From the server") if b["type"] not in ("hello", "bye")]
+        said = json_blocks(page, "# From the server") + [b for b in json_blocks(ROOT / "docs/protocol/connection.md")
+                                                         if b["type"] != "hello"]
+        self.assertGreater(len(asked), 15)
         session, other = await self.client(ann), await self.client(bob)
         conversation = await session.open_with(bob.user)
         created = await other.event("conversation.created")
-        values = {"$TOKEN": bob.token, "$CONVERSATION": conversation, "$OTHER_USER": bob.user, "$EVENT_ID": created["id"],
-                  "$CLIENT_ID_2": v7(), "$CLIENT_ID_3": v4(), "$CLIENT_ID": v7()}
+        values = {"$CONVERSATION": conversation, "$OTHER_USER": bob.user, "$THIRD_USER": eve.user, "$EVENT_ID": created["id"]}
+
+        def value(word):
+            if word.startswith("$CLIENT_ID"):
+                return values.setdefault(word, v7())
+            return values[word]
+
         spoken = {}  # what the server says, by type, event and the fields that are not always there
 
         def name(frame):
             return frame["type"], frame.get("event"), "duplicate" in frame, "retry_ms" in frame, "missing" in frame
 
-        for frame in blocks:
-            if frame["type"] in ("message.send", "conversation.create", "pull", "ping", "ack") or "vector" in frame:
-                text = json.dumps(frame)
-                for word, value in values.items():
-                    text = text.replace(word, value)
-                if frame["type"] == "sync":
-                    await session.say(conversation, "so that there is something to list")
-                await session.send(text)
-                if "request" in frame:
-                    answer = await session.answer(frame["request"])
-                    self.assertNotEqual(answer["type"], "error", (frame, answer))
-                    spoken[name(answer)] = answer
-                elif frame["type"] == "ping":
-                    pong = await session.next()
-                    spoken[name(pong)] = pong
-        again = await session.say(conversation, "x", values["$CLIENT_ID_3"])
-        spoken[name(again)] = again
-        again = await session.say(conversation, "x", values["$CLIENT_ID_3"])
-        spoken[name(again)] = again
+        for example in asked:
+            text = re.sub(r"\$[A-Z_0-9]+", lambda found: value(found[0]), json.dumps(example))
+            if example["type"] == "sync":
+                await session.say(conversation, "so that there is something to list")
+            await session.send(text)
+            if "request" in example:
+                answer = await session.answer(example["request"])
+                self.assertNotEqual(answer["type"], "error", (example, answer))
+                spoken[name(answer)] = answer
+                if example.get("kind") == "group":
+                    values["$GROUP"] = answer["conversation"]
+                if answer["type"] == "sync":
+                    values["$ACTIVITY"] = answer["activity"]
+            elif example["type"] == "ping":
+                pong = await first(session, lambda frame: frame["type"] == "pong")
+                spoken[name(pong)] = pong
+        client_id = v4()
+        for _ in range(2):
+            again = await session.say(conversation, "x", client_id)
+            spoken[name(again)] = again
         for error in (await session.say(v4(), "x"), await session.say(conversation, "y", previous=v7())):
             spoken[name(error)] = error
         spoken[name(session.welcome)] = session.welcome
-        for event in await session.pull_all(conversation):
-            spoken[name(event)] = event
+        listed = await first(session, lambda frame: frame.get("event") == "conversation.listed")
+        for place in (values["$GROUP"], listed["conversation"], conversation):
+            for event in await session.pull_all(place):
+                spoken[name(event)] = event
+        newest = spoken["event", "message.created", False, False, False]
+        await other.ask("mark", conversation=conversation, read={"seq": newest["seq"], "id": newest["id"]},
+                        read_ord=newest["ord"])
+        receipt = await first(session, lambda frame: frame["type"] == "receipt" and frame["conversation"] == conversation)
+        spoken[name(receipt)] = receipt
 
         checked = set()
-        for frame in blocks:
-            if name(frame) in spoken and frame["type"] in ("welcome", "pong", "ok", "error", "event", "page", "sync") \
-                    and "vector" not in frame:
+        for frame in said:
+            if name(frame) in spoken:
                 real = spoken[name(frame)]
                 if frame["type"] == "page":  # which event stands first differs
                     frame, real = dict(frame, events=[]), dict(real, events=[])
+                if frame["type"] == "sync":  # and which conversation
+                    rows = [row for row in real["conversations"] if row["conversation"] == conversation]
+                    self.assertEqual(len(rows), 1)
+                    real = dict(real, conversations=rows)
                 self.assertEqual(shape(frame), shape(real), name(frame))
                 checked.add(name(frame))
-        self.assertEqual({c[0] for c in checked}, {"welcome", "pong", "ok", "error", "event", "page", "sync"})
-        self.assertGreaterEqual(len(checked), 10, checked)
+        self.assertEqual({c[0] for c in checked},
+                         {"welcome", "pong", "ok", "error", "event", "receipt", "page", "sync"})
+        self.assertEqual({c[1] for c in checked if c[1]}, {frame["event"] for frame in said if "event" in frame})
+        self.assertGreaterEqual(len(checked), 18, checked)
 
     def test_rest_answers_are_as_documented(self):
         ann, bob = self.person("ann"), self.person("bob")

@@ -5,6 +5,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 
 namespace tidings::embedded {
@@ -32,32 +33,69 @@ rocksdb::DBOptions rocks_db_options(std::shared_ptr<rocksdb::EventListener> list
   return options;
 }
 
-static rocksdb::ColumnFamilyOptions family(const std::shared_ptr<rocksdb::Cache>& cache,
-                                           size_t write_buffer_bytes, bool bloom, bool compressed) {
+namespace {
+
+struct Shape {
+  bool large = false;         // holds much: larger buffers, compressed
+  bool asked_by_key = false;  // for keys that may not be there: a filter of whole keys
+  size_t prefix_bytes = 0;    // asked by a prefix that may not be there: a filter of prefixes
+};
+
+Shape shape_of(size_t family) {
+  constexpr size_t conversation = 16, conversation_and_user = 24;
+  switch (family) {
+    case family_state:
+      return {.large = true, .asked_by_key = true};
+    // Most conversations have no parts: to find that out must cost no read.
+    case family_part:
+      return {.large = true, .asked_by_key = true, .prefix_bytes = conversation};
+    case family_chunk:
+      return {.large = true};
+    case family_entry:
+      return {.asked_by_key = true};
+    case family_entry_block:
+      return {.large = true, .prefix_bytes = conversation_and_user};
+    case family_step:
+      return {.prefix_bytes = conversation_and_user};
+    case family_out:
+      return {.large = true};
+    default:
+      return {};
+  }
+}
+
+rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache>& cache,
+                                            const Shape& shape) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
-  if (bloom) table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  if (shape.asked_by_key || shape.prefix_bytes) table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.whole_key_filtering = shape.asked_by_key;
   rocksdb::ColumnFamilyOptions options;
+  if (shape.prefix_bytes)
+    options.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(shape.prefix_bytes));
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  options.write_buffer_size = write_buffer_bytes;
+  options.write_buffer_size = shape.large ? 32u << 20 : 8u << 20;
   options.level_compaction_dynamic_level_bytes = true;
   const auto supported = rocksdb::GetSupportedCompressions();
   const bool lz4 = std::find(supported.begin(), supported.end(), rocksdb::kLZ4Compression) != supported.end();
-  options.compression = compressed && lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
+  options.compression = shape.large && lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
   return options;
 }
 
-std::vector<rocksdb::ColumnFamilyDescriptor> rocks_column_families() {
+}  // namespace
+
+std::vector<rocksdb::ColumnFamilyDescriptor> rocks_column_families(const rocksdb::CompactionFilter* steps) {
   const auto cache = rocksdb::NewLRUCache(64u << 20);
   std::vector<rocksdb::ColumnFamilyDescriptor> out;
   for (size_t i = 0; i < column_family_names.size(); ++i) {
-    // Only state and entry_single are asked for keys that may not be there; only they and chunk hold much.
-    const bool point = i == family_state || i == family_entry;
-    const bool large = i == family_state || i == family_chunk;
-    out.emplace_back(column_family_names[i], family(cache, large ? 32u << 20 : 8u << 20, point, large));
+    out.emplace_back(column_family_names[i], family_options(cache, shape_of(i)));
   }
+  auto& step = out[family_step].options;
+  step.compaction_filter = steps;
+  // So that old steps go where nothing is written any more, too.
+  step.periodic_compaction_seconds = 7 * 24 * 60 * 60;
   return out;
 }
 

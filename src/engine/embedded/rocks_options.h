@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include <rocksdb/compaction_filter.h>
 #include <rocksdb/db.h>
 
 namespace tidings::embedded {
@@ -13,16 +14,23 @@ namespace tidings::embedded {
 enum ColumnFamily : size_t {
   family_default,
   family_state,
+  family_part,
   family_chunk,
   family_entry,
+  family_entry_block,
+  family_step,
   family_list,
+  family_out,
+  family_damaged,
   family_checkpoint,
   family_sys
 };
-inline constexpr std::array column_family_names{"default", "state",      "chunk", "entry_single",
-                                                "list",    "checkpoint", "sys"};
+inline constexpr std::array column_family_names{"default",      "state",       "part",       "chunk",
+                                                "entry_single", "entry_block", "step",       "list",
+                                                "out",          "damaged",     "checkpoint", "sys"};
 
 rocksdb::DBOptions rocks_db_options(std::shared_ptr<rocksdb::EventListener> listener);
-std::vector<rocksdb::ColumnFamilyDescriptor> rocks_column_families();
+std::vector<rocksdb::ColumnFamilyDescriptor> rocks_column_families(
+    const rocksdb::CompactionFilter* steps = nullptr);  // says which steps go; must outlive the database
 
 }  // namespace tidings::embedded

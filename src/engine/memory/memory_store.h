@@ -18,6 +18,8 @@ namespace tidings::memory {
 // with the batches between them. Stands for the directory as well as for the open store: it outlives a
 // simulated process. Thread: as ports::Store; the faults (crash, power_cut, restore) while nobody calls it.
 //
+// Steps stay for ever.
+//
 // Seeded bugs 6 and 14 (base/seed_bug.h) make commit() two commits with the hook called between them: 6
 // writes the dedupe entries after all the rest, 14 the decision states before all the rest.
 class MemoryStore : public ports::Store {
@@ -29,10 +31,23 @@ class MemoryStore : public ports::Store {
 
  private:
   struct Tables {
-    std::map<model::ConversationId, std::pair<model::Position, base::Bytes>> states;
+    struct Versioned {
+      model::Position version;
+      base::Bytes value;
+      std::map<base::Bytes, base::Bytes> parts;
+    };
+    std::map<model::ConversationId, Versioned> states;
     std::map<model::ConversationId, std::map<model::Seq, std::pair<model::Seq, base::Bytes>>>
         chunks;  // by first
     std::map<std::tuple<model::ConversationId, model::UserId, model::ClientId>, base::Bytes> entries;
+    // By first; with the last.
+    std::map<std::tuple<model::ConversationId, model::UserId, model::ClientId>,
+             std::pair<model::ClientId, base::Bytes>>
+        entry_blocks;
+    std::map<std::tuple<model::ConversationId, model::UserId, model::Seq>, base::Bytes> steps;
+    std::map<model::Position, std::pair<base::WallTime, base::Bytes>> feed;
+    uint64_t feed_bytes = 0;
+    std::map<model::ConversationId, base::Bytes> damaged;
     std::map<std::pair<model::UserId, model::ConversationId>, std::monostate> list;
     std::map<model::PartitionId, ports::Checkpoint> checkpoints;
     model::Position low;
@@ -52,21 +67,31 @@ class MemoryStore : public ports::Store {
 
   base::Status commit(const ports::StoreBatch& batch) override;
   base::Status sync() override;
-  base::Result<std::optional<base::Bytes>> load_state(const model::ConversationId& conversation) override;
-  base::Result<std::vector<std::optional<base::Bytes>>> load_states(
-      const std::vector<model::ConversationId>& conversations) override;
-  base::Result<std::optional<base::Bytes>> find_entry(const model::ConversationId& conversation,
-                                                      model::UserId user,
-                                                      const model::ClientId& client_id) override;
+  base::Result<std::optional<ports::StoredState>> load_state(
+      const model::ConversationId& conversation) override;
+  base::Result<std::vector<std::optional<ports::StoredState>>> load_states(
+      const std::vector<model::ConversationId>& conversations, base::BytesView part) override;
+  base::Result<FoundEntries> find_entry(const model::ConversationId& conversation, model::UserId user,
+                                        const model::ClientId& client_id) override;
   base::Result<std::vector<ports::StoreBatch::Chunk>> read_chunks(const model::ConversationId& conversation,
                                                                   model::Seq after,
                                                                   size_t bytes_max) override;
+  base::Result<std::vector<ports::StoreBatch::Chunk>> read_chunks_before(
+      const model::ConversationId& conversation, model::Seq before, size_t bytes_max) override;
+  base::Result<std::optional<ports::StoreBatch::Step>> find_step(const model::ConversationId& conversation,
+                                                                 model::UserId user, model::Seq seq) override;
+  base::Result<std::vector<ports::StoreBatch::FeedEntry>> read_feed(model::Position from,
+                                                                    size_t bytes_max) override;
+  base::Result<uint64_t> feed_bytes() override;
   base::Result<std::vector<model::ConversationId>> list(model::UserId user, const model::ConversationId& from,
                                                         const model::ConversationId& to,
                                                         size_t limit) override;
   base::Result<std::vector<ports::Checkpoint>> checkpoints() override;
   base::Result<model::Position> low() override;
   base::Result<std::optional<base::Bytes>> lineage() override;
+
+  // What is kept aside, for people; nullopt: nothing.
+  std::optional<base::Bytes> damaged(const model::ConversationId& conversation) const;
 
   // kill -9: the page cache keeps all that was committed.
   void crash() {}

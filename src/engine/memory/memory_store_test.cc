@@ -21,6 +21,9 @@ struct TestRandom : ports::Random {
 ports::StoreBatch batch(uint64_t n) {
   return {.states = {{{}, {n}, std::to_string(n)}}, .low = model::Position{n}};
 }
+base::Bytes value(MemoryStore& store) {
+  return store.load_state({}).value()->value;
+}
 uint64_t low(MemoryStore& store) {
   return store.low()->value;
 }
@@ -35,7 +38,7 @@ TEST(MemoryStore, APowerCutFallsBackToAnyBatchSinceTheSyncAndKeepsNoLaterOne) {
     for (uint64_t n = 6; n <= 8; ++n) ASSERT_TRUE(store.commit(batch(n)).ok());
     store.power_cut(random);
     const uint64_t kept = low(store);
-    EXPECT_EQ(store.load_state({}).value(), std::to_string(kept));
+    EXPECT_EQ(value(store), std::to_string(kept));
     seen.insert(kept);
     // What remained is on the disk now.
     store.power_cut(random);
@@ -59,13 +62,21 @@ TEST(MemoryStore, ADirectoryCopiedBackIsAsItWas) {
   ASSERT_TRUE(store.commit(batch(100)).ok());
   store.restore(aside);
   EXPECT_EQ(low(store), 90u);
-  EXPECT_EQ(store.load_state({}).value(), "90");
+  EXPECT_EQ(value(store), "90");
   // A version that only the forgotten time knew counts as new again.
   ASSERT_TRUE(store.commit(batch(95)).ok());
-  EXPECT_EQ(store.load_state({}).value(), "95");
+  EXPECT_EQ(value(store), "95");
   store.restore(aside);
   store.power_cut(random);
   EXPECT_EQ(low(store), 90u);
+}
+
+TEST(MemoryStore, WhatIsDamagedIsKeptAside) {
+  MemoryStore store;
+  EXPECT_EQ(store.damaged({}), std::nullopt);
+  ASSERT_TRUE(store.commit({.damaged = {{{}, "damaged"}}}).ok());
+  EXPECT_EQ(store.damaged({}), "damaged");
+  EXPECT_EQ(store.load_state({}).value(), std::nullopt);
 }
 
 TEST(MemoryStore, ACallWhoseHookThrowsHasChangedNothing) {
@@ -82,7 +93,7 @@ TEST(MemoryStore, ACallWhoseHookThrowsHasChangedNothing) {
   EXPECT_THROW((void)store.load_state({}), std::runtime_error);
   crash_at.clear();
   EXPECT_EQ(low(store), 1u);
-  EXPECT_EQ(store.load_state({}).value(), "1");
+  EXPECT_EQ(value(store), "1");
 }
 
 TEST(MemoryAccounts, CopiedBackTheyAreAsTheyWere) {
