@@ -1,8 +1,12 @@
 #include "api/api.h"
 
 #include "api/accounts_api.h"
+#include "api/blocks_api.h"
 #include "api/conversations_api.h"
 #include "api/health_api.h"
+#include "api/members_api.h"
+#include "api/messages_api.h"
+#include "api/sync_api.h"
 #include "base/bytes.h"
 
 namespace tidings::api {
@@ -38,6 +42,10 @@ Code code_of(int status) {
 Api::Api(Parts parts) : parts_(std::move(parts)) {
   add_account_routes(router_, parts_, alive_);
   add_conversation_routes(router_, parts_);
+  add_member_routes(router_, parts_, alive_);
+  add_message_routes(router_, parts_, alive_);
+  add_sync_routes(router_, parts_);
+  add_block_routes(router_, parts_);
   add_health_routes(router_, parts_);
 }
 

@@ -1,6 +1,6 @@
 // REST (protocol.md §13): what an HTTP request asks of accounts and gateway, and the answer as JSON. One per
-// shard, on its executor. The rooms accounts_api, conversations_api and health_api hold the routes; a refusal
-// is problem+json with a code of the one table.
+// shard, on its executor. The rooms *_api hold the routes, a noun each; a refusal is problem+json with a code
+// of the one table.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// POST /v1/conversations, POST and GET /v1/conversations/{c}/messages.
+// GET and POST /v1/conversations, GET and PATCH /v1/conversations/{c}, POST /v1/conversations/{c}/leave.
 #pragma once
 
 #include "api/api.h"

@@ -36,6 +36,8 @@ struct Limits {
   size_t sends_in_flight_max = 32;           // unanswered requests of one session: busy
   size_t unacked_places_max = 512;  // places sent to a session whose ack would be a mark; beyond it delivered
                                     // is derived only after the next page
+  size_t unsettled_conversations_max =
+      16'384;  // listed by a session's syncs and not pulled; beyond it delivered is not derived in that session
   nanoseconds mark_interval = std::chrono::seconds(1);  // between two marks of a person in a conversation
   size_t marks_waiting_max = 100'000;  // of a gateway; beyond it the client's own mark must tell
   size_t refused_client_ids_max = 32;  // remembered for `previous`; the oldest is forgotten

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <tuple>
+#include <variant>
 #include <vector>
 
 #include "account/service.h"
@@ -18,6 +19,7 @@
 #include "ports/link.h"
 #include "ports/random.h"
 #include "ports/transport.h"
+#include "wire/frames.h"
 
 namespace tidings::gateway {
 
@@ -31,6 +33,9 @@ struct SendAnswer {
   base::WallTime time{};
   bool duplicate = false;
 };
+// Any command but a send; `request` is not looked at.
+using CommandFrame = std::variant<wire::ConversationCreate, wire::ConversationUpdate, wire::ConversationLeave,
+                                  wire::MemberAdd, wire::MemberRemove, wire::MemberRole, wire::BlockFrame>;
 
 // A device said a good hello at a gateway. Of two sessions of one device the later hello stays, at whichever
 // gateways of the process they are; the order is total, so that never both go.
@@ -56,6 +61,8 @@ class Gateway : public ports::GatewayShard {
     // Told of every good hello here; the wiring posts it to on_device_hello() of the process's other
     // gateways. May be empty if there are none.
     std::function<void(const DeviceHello&)> announce = {};
+    // Every beginning of the log's history that is known at the start, in order; on_lineage() tells of more.
+    std::vector<model::Lineage> lineages = {};
   };
   explicit Gateway(Parts parts);
   ~Gateway() override;
@@ -65,6 +72,9 @@ class Gateway : public ports::GatewayShard {
   // The links, one per core shard in order; call once before anything else. partition p belongs to shard p
   // mod count.
   void set_links(std::vector<ports::LinkToCore*> links);
+  // The log has one that was not known yet. A client of an unknown branch is told to sync in full, so one
+  // that comes late costs work and nothing else; a restore or promotion must come before connections do.
+  void on_lineage(const model::Lineage& lineage);
 
   // A new connection: a session that owes its hello.
   void accept(std::unique_ptr<ports::Transport> transport);
@@ -78,17 +88,35 @@ class Gateway : public ports::GatewayShard {
 
   void on_down(size_t core_shard, ports::DownBatch batch) override;
 
-  // --- for REST: the same command path and Link frames, without a session. `done` is called once, here.
-  // The other person must exist (checked in accounts): else not_found.
+  // --- for REST: the same command path and Link frames, without a session. `done` is called once, here; busy
+  // if no answer came within 10 s.
+  template <class T>
+  using Done = std::function<void(wire::Answer<T>)>;
+  const std::string& branch() const;
+
+  // Whoever it names to be made a member or be blocked must exist (checked in accounts): else not_found.
+  void command(const account::Identity& who, CommandFrame frame, Done<SendAnswer> done);
   void create_direct(const account::Identity& who, model::UserId other, model::ClientId client_id,
-                     std::function<void(wire::Answer<SendAnswer>)> done);
+                     Done<SendAnswer> done);
   void send_message(const account::Identity& who, const model::ConversationId& conversation,
-                    model::ClientId client_id, model::Message message,
-                    std::function<void(wire::Answer<SendAnswer>)> done);
+                    model::ClientId client_id, model::Message message, Done<SendAnswer> done);
+  // Answered with the head; `mark.request` is not looked at.
+  void mark(const account::Identity& who, const wire::MarkFrame& mark, Done<SendAnswer> done);
+
   void read_messages(const account::Identity& who, const model::ConversationId& conversation,
-                     model::Seq after, size_t limit, std::function<void(wire::Answer<ports::Page>)> done);
-  void is_member(model::UserId user, const model::ConversationId& conversation,
-                 std::function<void(wire::Answer<bool>)> done);
+                     model::Seq after, size_t limit, Done<ports::Page> done);
+  // As wire::HistoryFrame.
+  void read_history(const account::Identity& who, const wire::HistoryFrame& history, Done<ports::Page> done);
+  // The person's conversations from..to, at most `limit`; with `activity` those that changed since.
+  void list(model::UserId user, const model::ConversationId& from, const model::ConversationId& to,
+            std::optional<model::Position> activity, size_t limit, Done<ports::SyncRows> done);
+  void members(model::UserId user, const model::ConversationId& conversation, model::UserId after,
+               size_t limit, Done<ports::Members> done);
+  void blocks(model::UserId user, Done<std::vector<model::UserId>> done);
+  void is_member(model::UserId user, const model::ConversationId& conversation, Done<bool> done);
+  // The event stands there under that id, and the person may read it.
+  void is_there(model::UserId user, const model::ConversationId& conversation, const model::Cursor& event,
+                Done<bool> done);
 
  private:
   struct State;

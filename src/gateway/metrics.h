@@ -15,6 +15,8 @@ struct Metrics {
         under_way(registry.gauge("tidings_gateway_requests_under_way")),
         frames_in(registry.counter("tidings_gateway_frames_in_total")),
         frames_out(registry.counter("tidings_gateway_frames_out_total")),
+        marks_waiting(registry.gauge("tidings_gateway_marks_waiting")),
+        marks_dropped(registry.counter("tidings_gateway_marks_dropped_total")),
         link_gaps(registry.counter("tidings_gateway_link_gaps_total")) {
     for (const auto& row : wire::codes) {
       refused_[static_cast<size_t>(row.code)] =
@@ -28,6 +30,8 @@ struct Metrics {
   base::Gauge& under_way;
   base::Counter& frames_in;
   base::Counter& frames_out;
+  base::Gauge& marks_waiting;    // derived from acks: not yet answered, or resting for their second
+  base::Counter& marks_dropped;  // beyond Limits::marks_waiting_max
   base::Counter& link_gaps;
 
  private:

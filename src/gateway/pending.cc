@@ -2,21 +2,28 @@
 
 namespace tidings::gateway {
 
-void refuse(RestAsker& asker, wire::Code code) {
-  std::visit([&](auto& done) { done(wire::problem(code)); }, asker.done);
+void refuse(RestAsker& asker, const wire::Problem& problem) {
+  std::visit([&](auto& done) { done(base::fail(wire::Problem(problem))); }, asker.done);
+}
+
+uint64_t Pending::add(Asker asker) {
+  askers_.emplace(++last_, std::move(asker));
+  gauge_.add(1);
+  return last_;
 }
 
 uint64_t Pending::add(SessionAsker asker) {
-  askers_.emplace(++last_, std::move(asker));
-  gauge_.add(1);
-  return last_;
+  return add(Asker(std::move(asker)));
+}
+
+uint64_t Pending::add(const MarkKey& mark) {
+  return add(Asker(mark));
 }
 
 uint64_t Pending::add(RestAsker asker, base::MonotonicTime deadline) {
-  askers_.emplace(++last_, std::move(asker));
-  deadlines_.emplace_back(deadline, last_);
-  gauge_.add(1);
-  return last_;
+  const uint64_t number = add(Asker(std::move(asker)));
+  deadlines_.emplace_back(deadline, number);
+  return number;
 }
 
 Asker* Pending::find(uint64_t number) {
@@ -33,9 +40,9 @@ std::optional<Asker> Pending::take(uint64_t number) {
   return asker;
 }
 
-void Pending::forget_sessions() {
+void Pending::forget_all_but_rest() {
   const auto gone = std::erase_if(
-      askers_, [](const auto& entry) { return std::holds_alternative<SessionAsker>(entry.second); });
+      askers_, [](const auto& entry) { return !std::holds_alternative<RestAsker>(entry.second); });
   gauge_.add(-static_cast<int64_t>(gone));
 }
 

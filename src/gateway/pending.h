@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gateway/gateway.h"
+#include "gateway/marks.h"
 #include "gateway/sync_gather.h"
 #include "wire/frames.h"
 
@@ -16,21 +17,29 @@ namespace tidings::gateway {
 
 // A session's request. The session may have ended when the answer comes.
 struct SessionAsker {
+  enum class What { command, mark, pull, history, sync, newest };
   uint64_t session = 0;
-  wire::Request request = 0;
-  std::optional<model::ClientId> send;  // of a message.send
-  std::optional<SyncGather> sync;
+  What what = What::command;
+  std::optional<wire::Request> request = {};  // nullopt: the client asked for no answer
+  std::optional<model::ClientId> send = {};   // of a message.send
+  model::ConversationId from = {}, to = {};   // of a sync
+  std::optional<SyncGather> sync = {};
 };
 // A REST call.
 struct RestAsker {
-  std::variant<std::function<void(wire::Answer<SendAnswer>)>, std::function<void(wire::Answer<ports::Page>)>,
-               std::function<void(wire::Answer<bool>)>>
+  template <class T>
+  using Done = std::function<void(wire::Answer<T>)>;
+
+  std::variant<Done<SendAnswer>, Done<ports::Page>, Done<bool>, Done<ports::SyncRows>, Done<ports::Members>,
+               Done<std::vector<model::UserId>>>
       done;
+  std::optional<SyncGather> sync = {};
 };
-using Asker = std::variant<SessionAsker, RestAsker>;
+// A mark that acks allow is a MarkKey.
+using Asker = std::variant<SessionAsker, RestAsker, MarkKey>;
 
 // Answers a REST call of whatever kind with a refusal.
-void refuse(RestAsker& asker, wire::Code code);
+void refuse(RestAsker& asker, const wire::Problem& problem);
 
 class Pending {
  public:
@@ -38,6 +47,7 @@ class Pending {
   ~Pending() { gauge_.add(-static_cast<int64_t>(askers_.size())); }
 
   uint64_t add(SessionAsker asker);
+  uint64_t add(const MarkKey& mark);
   // Overdue after `deadline`.
   uint64_t add(RestAsker asker, base::MonotonicTime deadline);
 
@@ -46,12 +56,14 @@ class Pending {
   // The same, and it is answered now.
   std::optional<Asker> take(uint64_t number);
 
-  // Forgets what sessions wait for, after their end.
-  void forget_sessions();
+  // Forgets what sessions and marks wait for.
+  void forget_all_but_rest();
   // REST calls whose deadline is not after `now`; all of them with the largest time.
   std::vector<RestAsker> take_overdue(base::MonotonicTime now);
 
  private:
+  uint64_t add(Asker asker);
+
   uint64_t last_ = 0;
   std::unordered_map<uint64_t, Asker> askers_;
   std::deque<std::pair<base::MonotonicTime, uint64_t>> deadlines_;  // in the order of their calls

@@ -56,9 +56,9 @@ TEST_F(RequestsTest, OkAndEventsKeepTheOrderOfTheLink) {
   peer->say(wire::encode(send_of(1, 1)));
   const auto command = last_commands()[0];
   std::vector<ports::DownFrame> frames;
-  frames.emplace_back(ports::EventOut{talk(), {ann, bob}, 0, R"({"type":"before"})"});
+  frames.emplace_back(live({ann, bob}, 0, R"({"type":"before"})"));
   frames.emplace_back(ok(command, 2));
-  frames.emplace_back(ports::EventOut{talk(), {ann, bob}, 0, R"({"type":"after"})"});
+  frames.emplace_back(live({ann, bob}, 0, R"({"type":"after"})"));
   down(shard_of(talk()), std::move(frames));
   const auto got = peer->take();
   ASSERT_EQ(got.size(), 3u);
@@ -150,12 +150,13 @@ TEST_F(RequestsTest, WhatIsWrongWithARequestIsAnsweredAndTheSessionLives) {
       {R"({"type":"message.send","request":6,"conversation":")" + uuid + R"(","client_id":")" + id +
            R"(","message":{"kind":"poll","text":"x"}})",
        Code::unsupported},
-      {R"({"type":"history","request":6})", Code::unsupported},
+      {R"({"type":"history","request":6})", Code::bad_request},
+      {R"({"type":"poll","request":6})", Code::unsupported},
       {R"({"type":"pull","request":6,"conversation":")" + uuid + R"(","after":"0"})", Code::bad_request},
       {R"({"type":"sync","request":6,"from":")" + high + R"(","to":")" + zero + R"(","vector":[]})",
        Code::bad_request},
       {R"({"type":"conversation.create","request":6,"client_id":")" + id +
-           R"(","kind":"group","members":["2"]})",
+           R"(","kind":"channel","members":["2"]})",
        Code::unsupported},
   };
   for (const auto& bad : table) {
@@ -166,8 +167,9 @@ TEST_F(RequestsTest, WhatIsWrongWithARequestIsAnsweredAndTheSessionLives) {
     EXPECT_EQ(error.request, 6u) << bad.frame.substr(0, 200);
     EXPECT_FALSE(error.message.empty());
   }
-  for (const char* ignored : {R"({"type":"typing"})", R"({"type":"pull"})",
-                              R"({"type":"ack","received":"x"})", R"({"type":"ack","received":3})", "[]"}) {
+  for (const char* ignored :
+       {R"({"type":"typing"})", R"({"type":"pull"})", R"({"type":"ack","received":"x"})",
+        R"({"type":"ack","received":3})", R"({"type":"mark"})", R"({"type":"focus"})", "[]"}) {
     peer->say(ignored);
   }
   EXPECT_TRUE(peer->got.empty());
@@ -305,7 +307,7 @@ TEST_F(RequestsTest, AClientOnASlowLinkGetsPageAfterPageAndIsNotCutOff) {
 
   // What nobody asked for is still bounded.
   const std::string event = R"({"type":"x","y":")" + std::string(limits_.outbox_bytes_max, 'y') + "\"}";
-  down(ports::EventOut{talk(), {ann}, 0, event});
+  down(live({ann}, 0, event));
   executor_.run();
   ASSERT_TRUE(peer->closed);
   EXPECT_EQ(peer->closed->second, "slow_consumer");
@@ -397,106 +399,14 @@ TEST(SyncGatherTest, MoreRowsThanTheLimitAreCutAtTheNextOne) {
   SyncGather gather(2, 3);
   const auto even = ids_of(0, 2), odd = ids_of(1, 2);
   ports::SyncRows a, b;
-  for (const auto id : even) a.rows.push_back({id, {}, "", {}, {}, {}, {}, 0, 0});
-  for (const auto id : odd) b.rows.push_back({id, {}, "", {}, {}, {}, {}, 0, 0});
+  for (const auto id : even) a.rows.push_back({id});
+  for (const auto id : odd) b.rows.push_back({id});
   EXPECT_FALSE(gather.add(a));
   EXPECT_TRUE(gather.add(b));
   auto whole = gather.take();
   ASSERT_TRUE(whole.ok());
   EXPECT_EQ(whole->rows.size(), 3u);
   EXPECT_EQ(whole->next, std::max(even[1], odd[1]));
-}
-
-// --- REST
-
-class RestTest : public GatewayTest {
- protected:
-  std::function<void(wire::Answer<SendAnswer>)> keep() {
-    return [this](wire::Answer<SendAnswer> answer) {
-      EXPECT_FALSE(answer_) << "answered twice";
-      answer_ = std::make_unique<wire::Answer<SendAnswer>>(std::move(answer));
-    };
-  }
-  Code code() { return answer_ && !answer_->ok() ? answer_->error().code : Code::internal; }
-  const account::Identity who_{ann, ann_phone};
-  std::unique_ptr<wire::Answer<SendAnswer>> answer_;
-};
-
-TEST_F(RestTest, ASendIsTheSameCommandWithoutASession) {
-  gateway_->send_message(who_, talk(), client_id(1), {model::MessageKind::text, "hi"}, keep());
-  const auto command = last_commands().at(0);
-  EXPECT_EQ(command.reply_to.session, 0u);
-  auto reply = ok(command, 3);
-  reply.duplicate = true;
-  down(std::move(reply));
-  ASSERT_TRUE(answer_ && answer_->ok());
-  EXPECT_EQ((**answer_).seq.value, 3u);
-  EXPECT_EQ((**answer_).client_id, client_id(1));
-  EXPECT_TRUE((**answer_).duplicate);
-}
-
-TEST_F(RestTest, ARefusalOfTheFoldIsTheAnswer) {
-  gateway_->send_message(who_, talk(), client_id(1), {model::MessageKind::text, "hi"}, keep());
-  down(refused(last_commands().at(0), Code::not_found, true));
-  EXPECT_EQ(code(), Code::not_found);
-}
-
-TEST_F(RestTest, ACallWithoutAnAnswerIsBusyAfterTenSeconds) {
-  gateway_->send_message(who_, talk(), client_id(1), {model::MessageKind::text, "hi"}, keep());
-  executor_.advance(base::seconds(9));
-  EXPECT_FALSE(answer_);
-  executor_.advance(base::seconds(2));
-  EXPECT_EQ(code(), Code::busy);
-  down(ok(last_commands().at(0), 3));
-}
-
-TEST_F(RestTest, ACreateChecksThePerson) {
-  gateway_->create_direct(who_, {999}, client_id(1), keep());
-  executor_.run();
-  EXPECT_EQ(code(), Code::not_found);
-  answer_.reset();
-  gateway_->create_direct(who_, ann, client_id(1), keep());
-  EXPECT_EQ(code(), Code::bad_request);
-  answer_.reset();
-  gateway_->create_direct(who_, bob, client_id(1), keep());
-  executor_.run();
-  down(ok(last_commands().at(0), 1));
-  ASSERT_TRUE(answer_ && answer_->ok());
-}
-
-TEST_F(RestTest, AGapAFullLinkAndADrainRefuse) {
-  gateway_->send_message(who_, talk(), client_id(1), {model::MessageKind::text, "hi"}, keep());
-  ++numbers_[0];
-  down(0, {});
-  EXPECT_EQ(code(), Code::busy);
-  answer_.reset();
-  link().full = true;
-  gateway_->send_message(who_, talk(), client_id(1), {model::MessageKind::text, "hi"}, keep());
-  EXPECT_EQ(code(), Code::busy);
-  answer_.reset();
-  gateway_->drain([] {});
-  gateway_->send_message(who_, talk(), client_id(1), {model::MessageKind::text, "hi"}, keep());
-  EXPECT_EQ(code(), Code::draining);
-}
-
-TEST_F(RestTest, PagesAndMembershipAreAsked) {
-  std::optional<uint64_t> head;
-  gateway_->read_messages(who_, talk(), {2}, 1000, [&](wire::Answer<ports::Page> page) {
-    if (page.ok()) head = page->head.value;
-  });
-  const auto pull = link().all<ports::Pull>().at(0);
-  EXPECT_EQ(pull.limit, limits_.page_events_max);
-  EXPECT_FALSE(pull.check);
-  ports::Page page;
-  page.head = {8};
-  down(ports::PageOut{pull.query, page});
-  EXPECT_EQ(head, 8u);
-  std::optional<bool> member;
-  gateway_->is_member(ann, talk(), [&](wire::Answer<bool> yes) {
-    if (yes.ok()) member = *yes;
-  });
-  down(ports::MemberOut{link().all<ports::AskMember>().at(0).query, true});
-  EXPECT_EQ(member, true);
 }
 
 }  // namespace

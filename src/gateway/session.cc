@@ -1,5 +1,7 @@
 #include "gateway/session.h"
 
+#include <utility>
+
 #include "wire/frames.h"
 
 namespace tidings::gateway {
@@ -9,6 +11,8 @@ namespace {
 // What was written in one turn of the loop is judged in the next, when the peer's machine had its chance to
 // take it; this many times the bound is too much at any moment.
 constexpr size_t outbox_burst_factor = 4;
+// Of the question whether the client's newest event is there.
+constexpr base::nanoseconds newest_answer_max = base::seconds(2);
 constexpr uint16_t close_silent = 1001, close_try_later = 1013;
 
 uint16_t close_code(wire::Code code) {
@@ -36,7 +40,8 @@ Session::Session(Shared& shared, uint64_t number, std::unique_ptr<ports::Transpo
       begun_(shared.now()),
       last_heard_(begun_),
       hello_time_(begun_),
-      refused_(shared.parts.limits.refused_client_ids_max) {
+      refused_(shared.parts.limits.refused_client_ids_max),
+      places_(shared.parts.limits.unacked_places_max, shared.parts.limits.unsettled_conversations_max) {
   transport_->set_handler(this);
 }
 
@@ -51,6 +56,8 @@ void Session::on_frame(std::string_view message) {
   const auto& limits = shared_.parts.limits;
   // The size of a text is checked here, not by the parser, so that the refused client id can be remembered.
   auto parsed = wire::parse_client_frames(message, limits.json_depth_max, limits.frame_bytes_max);
+  if (parsed.received && is_open()) on_received(*parsed.received);
+  if (stage_ == Stage::over) return;
   for (auto& frame : parsed.frames) {
     shared_.metrics.frames_in.add();
     take(std::move(frame), message.size() / parsed.frames.size());
@@ -104,57 +111,13 @@ void Session::handle(Taken& frame) {
   std::visit([this](auto& request) { on_request(request); }, *frame);
 }
 
-void Session::on_hello(const wire::Hello& hello) {
-  if (hello.version_min > wire::protocol_version || hello.version_max < wire::protocol_version) {
-    return end(wire::Code::version);
-  }
-  stage_ = Stage::checking;
-  looking_up_ = true;
-  hello_time_ = shared_.now();
-  shared_.parts.accounts.authenticate(hello.token, shared_.parts.executor,
-                                      [alive = std::weak_ptr(shared_.alive), shared = &shared_,
-                                       number = number_](wire::Answer<account::Identity> identity) {
-                                        Session* session =
-                                            alive.expired() ? nullptr : shared->session(number);
-                                        if (session) session->on_identity(std::move(identity));
-                                      });
-}
-
-void Session::on_identity(wire::Answer<account::Identity> identity) {
-  if (stage_ != Stage::checking) return;
-  if (!identity) return end(identity.error().code, identity.error().detail);
-  who_ = *identity;
-  if (shared_.draining) return end(wire::Code::draining);
-  if (Session* other = shared_.people.with_device(who_.device)) {
-    if (other->device_hello() > device_hello()) return end(wire::Code::replaced);
-    other->end(wire::Code::replaced);
-  }
-  if (!shared_.people.enter(who_.user, *this)) return end(wire::Code::busy);
-  stage_ = Stage::open;
-  shared_.people.set_device(who_.device, *this);
-  welcome();
-  if (shared_.parts.announce) shared_.parts.announce(device_hello());
-  go_on();
-}
-
-void Session::welcome() {
-  const auto& limits = shared_.parts.limits;
-  wire::Welcome welcome;
-  welcome.session = std::to_string(shared_.gateway) + "-" + std::to_string(number_);
-  welcome.user = who_.user;
-  welcome.device = who_.device;
-  welcome.heartbeat_ms =
-      static_cast<uint64_t>(std::chrono::duration_cast<base::milliseconds>(limits.heartbeat).count());
-  welcome.now = shared_.links.log_time();
-  welcome.branch = shared_.parts.branch;
-  welcome.frame_bytes_max = limits.frame_bytes_max;
-  welcome.text_bytes_max = limits.text_bytes_max;
-  welcome.page_events_max = limits.page_events_max;
-  welcome.sends_in_flight_max = limits.sends_in_flight_max;
-  send(wire::encode(welcome));
-}
-
 void Session::send(std::string_view frame) {
+  if (stage_ != Stage::open) return;
+  ++sent_;
+  send_uncounted(frame);
+}
+
+void Session::send_uncounted(std::string_view frame) {
   if (stage_ != Stage::open) return;
   if (transport_->outbox_bytes() <= read_outbox_bytes_max()) answer_bytes_ = 0;
   write(frame);
@@ -163,6 +126,7 @@ void Session::send(std::string_view frame) {
 
 void Session::answer_read(std::string_view frame) {
   if (stage_ != Stage::open) return;
+  ++sent_;
   answer_bytes_ = frame.size();
   write(frame);
   count_unsent();
@@ -207,7 +171,8 @@ void Session::close(uint16_t code, std::string_view reason) {
 }
 
 void Session::leave() {
-  if (stage_ == Stage::open) {
+  if (std::exchange(entered_, false)) {
+    look_at(std::nullopt);
     shared_.people.leave_device(who_.device, *this);
     shared_.people.leave(who_.user, *this);
   }
@@ -227,7 +192,11 @@ void Session::on_closed(uint16_t, std::string_view) {
 void Session::on_tick(base::MonotonicTime now) {
   const auto& limits = shared_.parts.limits;
   if (stage_ == Stage::greeting || stage_ == Stage::checking) {
-    if (now - begun_ >= limits.hello_timeout) end(wire::Code::hello_timeout);
+    if (now - begun_ >= limits.hello_timeout) return end(wire::Code::hello_timeout);
+    if (newest_query_ != 0 && now - newest_asked_ >= newest_answer_max) {
+      shared_.pending.take(newest_query_);
+      on_newest(false);
+    }
   } else if (stage_ == Stage::open && now - last_heard_ >= limits.silence_timeout) {
     close(close_silent, "silence");
   }

@@ -135,7 +135,7 @@ TEST_F(SessionTest, ALaterHelloOfTheDeviceReplacesTheOlder) {
   EXPECT_EQ(older->one<wire::ErrorFrame>().code, Code::replaced);
   EXPECT_EQ(older->closed->first, 4409);
   EXPECT_FALSE(newer->closed);
-  down(ports::EventOut{talk(), {ann}, 0, R"({"type":"what"})"});
+  down(live({ann}, 0, R"({"type":"what"})"));
   EXPECT_EQ(newer->got.size(), 1u);
 }
 
@@ -177,7 +177,7 @@ TEST_F(SessionTest, EventsGoToThePeoplesSessionsExceptTheSendersAsTheyAre) {
   phone->say(wire::encode(send_of(1, 1)));
   const auto session = last_commands().at(0).reply_to.session;
   const std::string bytes = R"({"type":"event","odd":  "spacing stays"})";
-  down(ports::EventOut{talk(), {ann, bob}, session, bytes});
+  down(live({ann, bob}, session, bytes));
   EXPECT_TRUE(phone->got.empty());
   EXPECT_EQ(laptop->got, std::vector{bytes});
   EXPECT_EQ(friend_of->got, std::vector{bytes});
@@ -188,7 +188,7 @@ TEST_F(SessionTest, NoEventComesBeforeTheWelcome) {
   auto laptop = welcomed("ann-laptop");
   auto phone = connect();
   phone->say(hello("ann-phone"));
-  down(ports::EventOut{talk(), {ann}, 0, R"({"type":"what"})"});
+  down(live({ann}, 0, R"({"type":"what"})"));
   EXPECT_EQ(laptop->got.size(), 1u);
   executor_.run();
   phone->one<wire::Welcome>();
@@ -198,25 +198,25 @@ TEST_F(SessionTest, AnOutboxAboveItsBoundEndsTheSessionInTheNextTurn) {
   auto peer = welcomed("ann-phone");
   peer->reads = false;
   const std::string event = R"({"type":"x","y":")" + std::string(limits_.outbox_bytes_max / 4, 'y') + "\"}";
-  for (int i = 0; i < 5; ++i) down(ports::EventOut{talk(), {ann}, 0, event});
+  for (int i = 0; i < 5; ++i) down(live({ann}, 0, event));
   EXPECT_FALSE(peer->closed);
   const size_t before = peer->got.size();
   executor_.run();
   ASSERT_TRUE(peer->closed);
   EXPECT_EQ(peer->closed->first, 4429);
   EXPECT_EQ(peer->got.size(), before) << "who does not read is told nothing more";
-  down(ports::EventOut{talk(), {ann}, 0, event});
+  down(live({ann}, 0, event));
 }
 
 TEST_F(SessionTest, AReaderThatTookABurstInItsTurnStays) {
   auto peer = welcomed("ann-phone");
   peer->reads = false;
   const std::string event = R"({"type":"x","y":")" + std::string(limits_.outbox_bytes_max / 4, 'y') + "\"}";
-  for (int i = 0; i < 8; ++i) down(ports::EventOut{talk(), {ann}, 0, event});
+  for (int i = 0; i < 8; ++i) down(live({ann}, 0, event));
   peer->unsent = 0;
   executor_.run();
   EXPECT_FALSE(peer->closed);
-  for (int i = 0; i < 40 && !peer->closed; ++i) down(ports::EventOut{talk(), {ann}, 0, event});
+  for (int i = 0; i < 40 && !peer->closed; ++i) down(live({ann}, 0, event));
   ASSERT_TRUE(peer->closed) << "no turn may bring without end";
   EXPECT_EQ(peer->closed->second, "slow_consumer");
 }

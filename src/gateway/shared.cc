@@ -13,10 +13,14 @@ Shared::Shared(Gateway::Parts p)
       metrics(parts.metrics),
       links(parts.clock),
       people(links),
+      focuses(links),
       pending(metrics.under_way),
+      marks({parts.executor, parts.clock, parts.limits, metrics.marks_waiting, metrics.marks_dropped,
+             [this](const MarkKey& key, model::Seq seq) { return hand_over_delivered(key, seq); }}),
       last_tick(parts.clock.monotonic()) {
   // 0 stands for "nobody" in a record.
   while (gateway == 0) gateway = parts.random.u64();
+  for (const auto& lineage : parts.lineages) branches.add(lineage);
 }
 
 Session* Shared::session(uint64_t number) {
@@ -50,6 +54,12 @@ model::ReplyTo Shared::reply_to(uint64_t session, uint64_t request) const {
   return {gateway, session, request, false};
 }
 
+model::Command Shared::command(const account::Identity& who, Wanted wanted, base::WallTime until,
+                               model::ReplyTo reply_to) const {
+  return {
+      who.user, who.device, reply_to, wanted.conversation, wanted.client_id, until, std::move(wanted.body)};
+}
+
 model::Command Shared::create_command(const account::Identity& who, model::UserId other,
                                       const model::ClientId& client_id, base::WallTime until,
                                       model::ReplyTo reply_to) const {
@@ -67,13 +77,27 @@ bool Shared::hand_over(std::vector<model::Command> commands) {
   return links.send(conversation, ports::Commands{std::move(commands)});
 }
 
-void Shared::find_person(model::UserId user, base::UniqueFunction<void(wire::Answer<bool>)> done) {
-  parts.accounts.find_by_ids({user}, parts.executor,
-                             [weak = std::weak_ptr(alive), done = std::move(done)](
+bool Shared::hand_over_delivered(const MarkKey& key, model::Seq seq) {
+  const uint64_t number = pending.add(key);
+  model::Marking marking;
+  marking.user = key.user;
+  marking.reply_to = reply_to(0, number);
+  marking.conversation = key.conversation;
+  marking.delivered = seq;
+  if (links.send(key.conversation, ports::Mark{std::move(marking), std::nullopt})) return true;
+  pending.take(number);
+  return false;
+}
+
+void Shared::find_people(std::vector<model::UserId> users,
+                         base::UniqueFunction<void(wire::Answer<bool>)> done) {
+  const size_t count = users.size();
+  parts.accounts.find_by_ids(std::move(users), parts.executor,
+                             [weak = std::weak_ptr(alive), count, done = std::move(done)](
                                  wire::Answer<std::vector<account::Profile>> found) mutable {
                                if (weak.expired()) return;
                                if (!found) return done(base::fail(std::move(found.error())));
-                               done(!found->empty());
+                               done(found->size() == count);
                              });
 }
 

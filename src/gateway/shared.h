@@ -5,10 +5,14 @@
 #include <string>
 #include <unordered_map>
 
+#include "gateway/branches.h"
+#include "gateway/focuses.h"
 #include "gateway/links.h"
+#include "gateway/marks.h"
 #include "gateway/metrics.h"
 #include "gateway/pending.h"
 #include "gateway/people.h"
+#include "gateway/wanted.h"
 
 namespace tidings::gateway {
 
@@ -20,7 +24,10 @@ struct Shared {
   Metrics metrics;
   Links links;
   People people;
+  Focuses focuses;
   Pending pending;
+  Marks marks;
+  Branches branches;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions;
   uint64_t last_session = 0;
   base::MonotonicTime last_tick;
@@ -42,14 +49,19 @@ struct Shared {
   // When a command handed over now is too late.
   base::WallTime until() const;
   model::ReplyTo reply_to(uint64_t session, uint64_t request) const;
+  model::Command command(const account::Identity& who, Wanted wanted, base::WallTime until,
+                         model::ReplyTo reply_to) const;
   // The direct conversation of `user` and `other`, as a command.
   model::Command create_command(const account::Identity& who, model::UserId other,
                                 const model::ClientId& client_id, base::WallTime until,
                                 model::ReplyTo reply_to) const;
   // Commands of one conversation, together. False: the link is full.
   [[nodiscard]] bool hand_over(std::vector<model::Command> commands);
-  // Whether there is such a person; `done` not inside the call, and not once the gateway is gone.
-  void find_person(model::UserId user, base::UniqueFunction<void(wire::Answer<bool>)> done);
+  // A mark that acks allow. False: the link is full.
+  [[nodiscard]] bool hand_over_delivered(const MarkKey& key, model::Seq seq);
+  // Whether all of these people exist, nobody being named twice; `done` not inside the call, and not once the
+  // gateway is gone.
+  void find_people(std::vector<model::UserId> users, base::UniqueFunction<void(wire::Answer<bool>)> done);
 };
 
 }  // namespace tidings::gateway

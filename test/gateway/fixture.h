@@ -168,7 +168,7 @@ class GatewayTest : public testing::Test {
   void make() {
     gateway_ = std::make_unique<Gateway>(
         Gateway::Parts{executor_, time_, random_, service_, limits_, metrics_, "00ab",
-                       [this](const DeviceHello& hello) { announced_.push_back(hello); }});
+                       [this](const DeviceHello& hello) { announced_.push_back(hello); }, lineages_});
     gateway_->set_links({&links_[0], &links_[1]});
   }
   void add_person(model::UserId user, std::string handle) {
@@ -220,10 +220,25 @@ class GatewayTest : public testing::Test {
     batch.frames = std::move(frames);
     gateway_->on_down(shard, std::move(batch));
   }
-  void down(ports::DownFrame frame) {
+  void down(ports::DownFrame frame) { down_one(shard_of(talk()), std::move(frame)); }
+  void down_one(size_t shard, ports::DownFrame frame) {
     std::vector<ports::DownFrame> frames;
     frames.push_back(std::move(frame));
-    down(shard_of(talk()), std::move(frames));
+    down(shard, std::move(frames));
+  }
+  // An event of talk() for these people, but for the session that sent it.
+  static ports::EventOut live(std::vector<model::UserId> people, uint64_t except, std::string bytes,
+                              uint64_t seq = 1, model::UserId from = bob) {
+    return {talk(), {seq}, from, std::move(people), except, std::move(bytes)};
+  }
+  // The answer of a mark.
+  static ports::Reply answer(const ports::Mark& mark, std::optional<wire::Code> error = {}) {
+    ports::Reply reply;
+    reply.to = mark.marking.reply_to;
+    reply.conversation = mark.marking.conversation;
+    reply.error = error;
+    reply.seq = {77};
+    return reply;
   }
   static ports::Reply ok(const model::Command& command, uint64_t seq) {
     ports::Reply reply;
@@ -239,6 +254,23 @@ class GatewayTest : public testing::Test {
     reply.error = code;
     reply.appended = appended;
     return reply;
+  }
+  // The same on whichever link it came.
+  std::vector<model::Command> last_commands_to(const model::ConversationId& conversation) {
+    const auto all = links_[shard_of(conversation)].all<ports::Commands>();
+    return all.empty() ? std::vector<model::Command>() : all.back().commands;
+  }
+  // All that the core was asked, on any link.
+  template <class T>
+  std::vector<T> asked() const {
+    auto out = links_[0].all<T>();
+    for (auto& frame : links_[1].all<T>()) out.push_back(std::move(frame));
+    return out;
+  }
+  static model::ConversationId last_id() {
+    model::ConversationId id;
+    id.bytes.fill(0xff);
+    return id;
   }
   // The commands of the last frame that carried any.
   std::vector<model::Command> last_commands() {
@@ -258,6 +290,7 @@ class GatewayTest : public testing::Test {
   uint64_t numbers_[2] = {0, 0};
   base::WallTime log_time_ = base::wall_from_ms(1'790'000'500'000);
   std::vector<DeviceHello> announced_;
+  std::vector<model::Lineage> lineages_;
   std::unique_ptr<Gateway> gateway_;
 };
 

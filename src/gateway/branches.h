@@ -1,0 +1,28 @@
+// The beginnings of this server's history (protocol.md §1, "Lineage"), and what a client may still believe of
+// what it was told under an older one.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "model/record.h"
+
+namespace tidings::gateway {
+
+class Branches {
+ public:
+  // In the order of the log; the same one twice counts once.
+  void add(const model::Lineage& lineage);
+  // The branch is known, and no restore or promotion began after it.
+  bool holds(std::string_view branch) const;
+
+ private:
+  std::vector<std::pair<std::string, model::Lineage::Reason>> lineages_;
+};
+
+// As `welcome.branch` has it.
+std::string branch_text(const model::Lineage& lineage);
+
+}  // namespace tidings::gateway

@@ -1,0 +1,53 @@
+// What is inside a gateway. gateway.cc holds its life and what comes down from the core, rest.cc what REST
+// asks.
+#pragma once
+
+#include "gateway/session.h"
+
+namespace tidings::gateway {
+
+struct Gateway::State {
+  explicit State(Parts parts);
+  ~State();
+
+  void on_tick();
+  void lost();
+
+  // --- from the core
+  void take(ports::Reply& reply);
+  void take(ports::EventOut& event);
+  void take(ports::ReceiptOut& receipt);
+  void take(ports::PageOut& page);
+  void take(ports::SyncOut& sync);
+  void take(ports::MemberOut& member);
+  void take(ports::MembersOut& members);
+  void take(ports::BlocksOut& blocks);
+  void take(ports::EventThereOut& there);
+
+  // --- REST. False, and refused: this gateway takes no calls any more.
+  template <class T>
+  bool takes_calls(Done<T>& done) {
+    if (shared.draining) done(wire::problem(wire::Code::draining));
+    return !shared.draining;
+  }
+  template <class T>
+  uint64_t add(Done<T> done) {
+    return shared.pending.add(RestAsker{std::move(done)}, deadline());
+  }
+  base::MonotonicTime deadline() const;
+  void refuse_call(uint64_t number, const wire::Problem& problem);
+  void hand_over(const account::Identity& who, uint64_t number, Wanted wanted);
+  // One question to one shard; `question` makes it from its number.
+  template <class T, class Question>
+  void ask(const model::ConversationId& conversation, Done<T> done, Question question) {
+    if (!takes_calls(done)) return;
+    const uint64_t number = add(std::move(done));
+    if (!shared.links.send(conversation, question(number))) refuse_call(number, {wire::Code::busy, ""});
+  }
+
+  Shared shared;
+  base::TimerId ticker = 0;
+  base::TimerId drain_timer = 0;
+};
+
+}  // namespace tidings::gateway
