@@ -29,6 +29,14 @@ void Core::State::turn() {
     }
   } while (again);
   delivering = false;
+  acknowledge();
+}
+
+// After the listener has heard of it.
+void Core::State::acknowledge() {
+  if (!line.welcomed() || !timelines.whole()) return;
+  if (const auto ack = acks.due(now())) line.send(wire::encode(*ack));
+  if (const auto at = acks.next()) alarm.by(*at);
 }
 
 void Core::State::called() {
@@ -59,13 +67,7 @@ void Core::State::work() {
     return Outbox::Route{timelines.settled(conversation), timelines.addressee(conversation)};
   };
   for (const auto& frame : outbox.due(moment, last_request, route)) write(frame);
-  if (line.welcomed()) {
-    if (!std::exchange(focus_told, true)) write(wire::FocusFrame{focus});
-    if (timelines.whole()) {
-      if (const auto ack = acks.due(moment)) write(*ack);
-      if (const auto at = acks.next()) alarm.by(*at);
-    }
-  }
+  if (line.welcomed() && !std::exchange(focus_told, true)) write(wire::FocusFrame{focus});
   if (line.state() == Connection::syncing && timelines.caught_up()) line.caught_up();
   tell_marks();
   if (const auto next =

@@ -33,6 +33,7 @@ struct Core::State final : Line::Host, Timelines::Sink {
   void called();
   void work();
   void tell_marks();
+  void acknowledge();
   base::MonotonicTime now() const { return parts.clock.monotonic(); }
 
   // --- Line::Host

@@ -42,7 +42,10 @@ bool Timelines::page(const wire::PageFrame& page, MonotonicTime now) {
   const model::Seq had = conversation.timeline.view().have.seq;
   Timeline::Applied applied;
   const auto outcome = conversation.timeline.page(page, after, applied);
-  if (outcome == Timeline::Outcome::fine) conversation.unchecked = false;
+  if (outcome == Timeline::Outcome::fine) {
+    conversation.unchecked = false;
+    if (!page.more) conversation.listed = false;
+  }
   // A history that contradicts itself would be fetched again for ever.
   if (outcome == Timeline::Outcome::diverged && after.value == 0 && conversation.recovering) return false;
   if (!settle(conversation, outcome, applied, now)) return false;
@@ -61,7 +64,6 @@ bool Timelines::page(const wire::PageFrame& page, MonotonicTime now) {
     if (!lost.empty()) sink_.on_lost(page.conversation, std::move(lost));
   }
   unsettled_.erase(page.conversation);
-  conversation.listed = false;
   if (conversation.timeline.view().left) conversation.timeline.expect_no_more();
   if (conversation.timeline.behind()) try_later(conversation, std::nullopt, now);
   return true;
@@ -93,7 +95,9 @@ void Timelines::took(Conversation& conversation, const model::Event& event, Mono
   if (view.left) {
     marking_.forget(event.conversation);
   } else if (event.from != self_) {
-    marking_.delivered(event.conversation, event.seq, !conversation.listed, now);
+    // What is being pulled ends with a page from which on the server derives it.
+    const bool derived = !conversation.listed || conversation.timeline.behind();
+    marking_.delivered(event.conversation, event.seq, derived, now);
   }
 }
 
