@@ -61,7 +61,7 @@ TEST_F(HistoryTest, BeginsAtTheHeadAndPullsNothing) {
   EXPECT_EQ(view().unread, 102u);
   core().read(chat, view().head);
   EXPECT_EQ(view().unread, 0u);
-  time.run();
+  time.run_for(seconds(2));
   EXPECT_EQ(server.chats[chat].unread(ann), 0u);
 }
 
@@ -69,7 +69,7 @@ TEST_F(HistoryTest, TheHeadMayBeReadWithoutItsEvent) {
   say(1, 10);
   go_online();
   core().read(chat, view().head);
-  time.run();
+  time.run_for(seconds(2));
   EXPECT_EQ(view().unread, 0u);
   EXPECT_EQ(server.chats[chat].unread(ann), 0u);
 }
@@ -280,13 +280,12 @@ TEST_F(SyncTest, OnlyWhatHasChangedIsAskedForWhenTheServerSaysSo) {
   EXPECT_EQ(core().conversations().size(), 2u);
   EXPECT_EQ(diary().events[chat], server.chats[chat].events);
   come_back();
-  EXPECT_EQ(syncs().at(0).activity, model::Position{server.last_activity});
+  EXPECT_GT(syncs().at(0).activity, model::Position{activity});
 }
 
 TEST_F(SyncTest, AFullSyncNamesMarkCounts) {
   go_online();
-  server.mark(chat, bob, 1, 0, 1);
-  say(1, 1);
+  server.say(chat, ann, "hi");
   time.run();
   server.mark(chat, bob, 2, 1, 2);
   time.run();
@@ -326,7 +325,7 @@ TEST_F(SyncTest, TheCursorOfASyncThatWasCutIsNotKept) {
   for (const auto& sync : syncs()) EXPECT_EQ(sync.activity, model::Position{activity});
   EXPECT_EQ(core().conversations().size(), 7u);
   come_back();
-  EXPECT_EQ(syncs().at(0).activity, model::Position{server.last_activity});
+  EXPECT_GT(syncs().at(0).activity, model::Position{activity});
 }
 
 // A conversation that was listed and not yet pulled is pulled after the next sync, which does not list it

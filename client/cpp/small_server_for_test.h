@@ -573,7 +573,7 @@ inline void SmallServer::take_history(Transport& session, const wire::HistoryFra
     return refuse(session, history.request, wire::Code::diverged);
   wire::PageFrame page{
       .request = history.request, .conversation = history.conversation, .head = {chat.events.size()}};
-  const uint64_t upto = std::min<uint64_t>(history.seq.value, chat.events.size());
+  const uint64_t upto = std::min<uint64_t>(history.seq.value - 1, chat.events.size());
   const uint64_t limit = std::min<uint64_t>(history.limit.value_or(50), page_events_max);
   const uint64_t from = upto > limit ? upto - limit + 1 : 1;
   const auto bodies = cover(chat, session.user, from, upto, page);

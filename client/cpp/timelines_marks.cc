@@ -111,7 +111,7 @@ std::optional<wire::HistoryFrame> Timelines::frame_of(const Histories::Wish& wis
   if (!view.earlier || view.first.value <= 1 || held >= wish.limit) return std::nullopt;
   return wire::HistoryFrame{.conversation = wish.conversation,
                             .place = wire::HistoryPlace::before,
-                            .seq = {view.first.value - 1},
+                            .seq = view.first,
                             .have = conversation->timeline.check(),
                             .limit = std::min<uint64_t>(wish.limit - held, 200)};
 }
