@@ -30,13 +30,15 @@ class Client {
     Address address;
     std::string token;
     std::string app;  // "chat/0.1"
+    CatchUp catch_up = CatchUp::everything;
   };
   Client(net::Reactor& reactor, const Options& options, OutboxStore& outbox, Listener& listener)
       : rest_(reactor, options.address, options.token),
         core_(Core::Parts{reactor, clock_, random_, outbox, listener, options.token, options.app,
                           [&reactor, address = options.address](auto done) {
                             open_websocket(reactor, address, std::move(done));
-                          }}) {}
+                          },
+                          options.catch_up}) {}
 
   Core& core() { return core_; }
   const Core& core() const { return core_; }

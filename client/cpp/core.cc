@@ -1,252 +1,116 @@
 #include "client/cpp/core.h"
 
-#include <deque>
-#include <utility>
-
 #include <simdjson.h>
 
-#include "base/limits.h"
-#include "client/cpp/alarm.h"
-#include "client/cpp/client_ids.h"
-#include "client/cpp/openings.h"
-#include "client/cpp/outbox.h"
-#include "client/cpp/timelines.h"
+#include "client/cpp/core_state.h"
 
 namespace tidings::client {
 
 namespace {
 
-// Unless the welcome says otherwise.
-constexpr size_t sends_in_flight_default = 32;
-// More would only queue in the server, which lets little wait for a slow link.
-constexpr size_t pulls_in_flight_max = 2;
-constexpr base::nanoseconds patience_usual = std::chrono::seconds(10);
-// A page has up to 256 KiB: enough for 7 KB/s.
-constexpr base::nanoseconds patience_for_pages = std::chrono::seconds(40);
 constexpr size_t outbox_messages_max = 100'000;
-constexpr size_t sync_row_bytes = 96;
-constexpr size_t sync_rows_max = 500;
-constexpr size_t sync_head_bytes = 256;
+constexpr uint64_t history_events_max = 200;
 
 }  // namespace
 
-struct Core::State final : Line::Host, Timelines::Sink {
-  explicit State(Parts given)
-      : parts(std::move(given)),
-        ids(parts.clock, parts.random),
-        outbox(parts.outbox, ids, parts.random),
-        openings(parts.random),
-        timelines(parts.random, *this, last_request),
-        line(parts.executor, parts.clock, parts.random, parts.open_transport, *this),
-        alarm(parts.executor, parts.clock, [this] { turn(); }) {}
-
-  // --- one turn: all that is due is done and written, then the listener hears of it.
-  void turn() {
-    if (delivering) {
-      again = true;
-      return;
-    }
-    delivering = true;
-    do {
-      again = false;
-      work();
-      while (!notices.empty()) {
-        auto notice = std::move(notices.front());
-        notices.pop_front();
-        notice();
-      }
-    } while (again);
-    delivering = false;
+void Core::State::turn() {
+  if (delivering) {
+    again = true;
+    return;
   }
-
-  // The same for calls from outside, where the listener must not hear of anything.
-  void called() {
-    if (delivering) {
-      again = true;
-      return;
-    }
+  delivering = true;
+  do {
+    again = false;
     work();
-    if (!notices.empty()) alarm.by(parts.clock.monotonic());
-  }
-
-  void work() {
-    const base::MonotonicTime now = parts.clock.monotonic();
-    line.act(now);
-    for (const Outbox::Ended& ended : outbox.ended(now)) {
-      if (ended.renamed) {
-        notices.push_back(
-            [this, ended] { parts.listener.on_renamed(ended.message.client_id, *ended.renamed); });
-      } else {
-        notices.push_back([this, ended] { parts.listener.on_failed(ended.message, ended.why); });
-      }
+    while (!notices.empty()) {
+      auto notice = std::move(notices.front());
+      notices.pop_front();
+      notice();
     }
-    for (const auto& frame : timelines.due(now)) {
-      std::visit(
-          [this](const auto& f) {
-            if constexpr (requires { wire::encode(f); }) line.send(wire::encode(f));
-          },
-          frame);
+  } while (again);
+  delivering = false;
+  acknowledge();
+}
+
+// After the listener has heard of it.
+void Core::State::acknowledge() {
+  if (!line.welcomed() || !timelines.whole()) return;
+  if (const auto ack = acks.due(now())) line.send(wire::encode(*ack));
+  if (const auto at = acks.next()) alarm.by(*at);
+}
+
+void Core::State::called() {
+  if (delivering) {
+    again = true;
+    return;
+  }
+  work();
+  if (!notices.empty()) alarm.by(now());
+}
+
+void Core::State::work() {
+  const base::MonotonicTime moment = now();
+  line.act(moment);
+  for (const Outbox::Ended& ended : outbox.ended(moment)) {
+    if (ended.renamed) {
+      later([this, ended] { parts.listener.on_renamed(ended.message.client_id, *ended.renamed); });
+    } else {
+      later([this, ended] { parts.listener.on_failed(ended.message, ended.why); });
     }
-    for (const auto& frame : openings.due(now, last_request)) line.send(wire::encode(frame));
-    const auto route = [this](const model::ConversationId& conversation) {
-      return Outbox::Route{timelines.settled(conversation), timelines.addressee(conversation)};
-    };
-    for (const auto& frame : outbox.due(now, last_request, route)) line.send(wire::encode(frame));
-    if (line.state() == Connection::syncing && timelines.caught_up()) line.caught_up();
-    if (const auto next =
-            earlier(earlier(line.next(), timelines.next()), earlier(openings.next(), outbox.next()))) {
-      alarm.by(*next);
+  }
+  const auto write = [this](const auto& frame) {
+    if constexpr (requires { wire::encode(frame); }) line.send(wire::encode(frame));
+  };
+  for (const auto& frame : timelines.due(moment)) std::visit(write, frame);
+  for (const auto& frame : commands.due(moment, last_request)) std::visit(write, frame);
+  const auto route = [this](const model::ConversationId& conversation) {
+    return Outbox::Route{timelines.settled(conversation), timelines.addressee(conversation)};
+  };
+  for (const auto& frame : outbox.due(moment, last_request, route)) write(frame);
+  if (line.welcomed() && !std::exchange(focus_told, true)) write(wire::FocusFrame{focus});
+  if (line.state() == Connection::syncing && timelines.caught_up()) line.caught_up();
+  tell_marks();
+  if (const auto next =
+          earlier(earlier(line.next(), timelines.next()), earlier(commands.next(), outbox.next()))) {
+    alarm.by(*next);
+  }
+}
+
+void Core::State::tell_marks() {
+  for (const auto& conversation : std::exchange(listed, {}))
+    later([this, conversation] { parts.listener.on_listed(conversation); });
+  for (const auto& conversation : std::exchange(marked, {}))
+    later([this, conversation] { parts.listener.on_marks(conversation); });
+}
+
+void Core::State::command(Commands::Frame frame, const Commands::Done& done) {
+  if (!commands.add(std::move(frame), done)) {
+    later([done] { done(wire::problem(wire::Code::busy)); });
+  }
+  called();
+}
+
+void Core::State::change(Commands::Frame frame, const WhenDone& done) {
+  command(std::move(frame), [done](const wire::Answer<wire::Ok>& answer) {
+    if (!done) return;
+    if (answer.ok()) {
+      done(Done{answer->conversation, answer->seq, answer->duplicate});
+    } else {
+      done(wire::problem(answer.error().code, answer.error().detail));
     }
-  }
+  });
+}
 
-  // --- Line::Host
-  wire::Hello hello() override {
-    wire::Hello hello;
-    hello.token = parts.token;
-    hello.app = parts.app;
-    if (!branch.empty()) hello.branch = branch;
-    hello.newest = timelines.newest();
-    return hello;
-  }
-
-  void on_welcome(const wire::Welcome& welcome) override {
-    user = welcome.user;
-    branch = welcome.branch;
-    const uint64_t requests =
-        welcome.sends_in_flight_max ? welcome.sends_in_flight_max : sends_in_flight_default;
-    const auto in_flight = static_cast<size_t>(std::min<uint64_t>(requests, 1024));
-    const size_t pulls = std::clamp<size_t>(in_flight / 4, 1, pulls_in_flight_max);
-    const size_t frame_bytes = static_cast<size_t>(
-        welcome.frame_bytes_max ? std::min<uint64_t>(welcome.frame_bytes_max, limits.frame_bytes_max)
-                                : limits.frame_bytes_max);
-    const size_t rows = frame_bytes > sync_head_bytes ? (frame_bytes - sync_head_bytes) / sync_row_bytes : 1;
-    timelines.connected(welcome.user, welcome.branch, pulls, std::min(sync_rows_max, rows));
-    openings.connected();
-    outbox.connected(in_flight > pulls ? in_flight - pulls : 1);
-  }
-
-  bool on_frame(const wire::ServerFrame& frame) override {
-    const base::MonotonicTime now = parts.clock.monotonic();
-    outbox.look_again();
-    timelines.heard(now);
-    if (const auto* event = std::get_if<wire::EventFrame>(&frame)) {
-      tick(event->event);
-      return timelines.add(event->event, now);
+void Core::State::open(Commands::Frame frame, const WhenOpened& done) {
+  change(std::move(frame), [done](const wire::Answer<Done>& answer) {
+    if (!done) return;
+    if (answer.ok()) {
+      done(answer->conversation);
+    } else {
+      done(wire::problem(answer.error().code, answer.error().detail));
     }
-    if (const auto* ok = std::get_if<wire::Ok>(&frame)) return accepted(*ok, now);
-    if (const auto* error = std::get_if<wire::ErrorFrame>(&frame)) return refused(*error, now);
-    if (const auto* page = std::get_if<wire::PageFrame>(&frame)) return timelines.page(*page, now);
-    if (const auto* sync = std::get_if<wire::SyncAnswer>(&frame)) return timelines.synced(*sync, now);
-    return true;
-  }
-
-  base::nanoseconds patience() const override {
-    return timelines.asks_for_pages() ? patience_for_pages : patience_usual;
-  }
-
-  void on_server_time(base::WallTime now) override {
-    timelines.heard(parts.clock.monotonic());
-    ids.told(now);
-  }
-
-  void on_down() override {
-    timelines.disconnected();
-    openings.disconnected();
-    outbox.disconnected();
-  }
-
-  void on_state(Connection state, std::optional<wire::Code> why, base::nanoseconds retry_in) override {
-    notices.push_back([=, this] { parts.listener.on_connection(state, why, retry_in); });
-  }
-
-  void on_turn() override { turn(); }
-
-  // --- Timelines::Sink
-  void on_event(const model::Event& event) override {
-    tick(event);
-    notices.push_back([this, event] { parts.listener.on_event(event); });
-  }
-
-  void on_reset(const model::ConversationId& conversation) override {
-    notices.push_back([this, conversation] { parts.listener.on_reset(conversation); });
-  }
-
-  void on_lost(const model::ConversationId& conversation, std::vector<OutboxMessage> lost) override {
-    outbox.put_back(conversation, std::move(lost));
-  }
-
-  // --- answers
-  void tick(const model::Event& event) {
-    if (event.from != user || !std::holds_alternative<model::MessageCreated>(event.body)) return;
-    if (!outbox.accept(event.client_id)) return;
-    tell_sent({event.client_id, event.conversation, event.seq, event.ord, event.id, event.time});
-  }
-
-  void tell_sent(const Sent& sent) {
-    notices.push_back([this, sent] { parts.listener.on_sent(sent); });
-  }
-
-  bool accepted(const wire::Ok& ok, base::MonotonicTime now) {
-    if (auto opened = openings.accept(ok)) {
-      timelines.expect(ok.conversation, ok.seq, now);
-      finish(std::move(*opened));
-      return true;
-    }
-    const OutboxMessage* message = outbox.find(ok.request);
-    // Of a message that was ticked or given up already: the event is known, or pulled.
-    if (!message) return ok.seq.value == 0 || (timelines.expect(ok.conversation, ok.seq, now), true);
-    if (message->conversation != ok.conversation || ok.seq.value == 0) return false;
-    const auto sent = outbox.accept(message->client_id);
-    if (!sent) return true;
-    tell_sent({sent->client_id, ok.conversation, ok.seq, ok.ord, ok.id, ok.time});
-    // The event that every other device gets.
-    return timelines.add({.conversation = ok.conversation,
-                          .seq = ok.seq,
-                          .ord = ok.ord,
-                          .id = ok.id,
-                          .time = ok.time,
-                          .from = user,
-                          .client_id = sent->client_id,
-                          .body = model::MessageCreated{sent->message}},
-                         now);
-  }
-
-  bool refused(const wire::ErrorFrame& error, base::MonotonicTime now) {
-    if (auto opened = openings.refuse(error, now)) {
-      finish(std::move(*opened));
-      return true;
-    }
-    if (const OutboxMessage* message = outbox.find(*error.request)) {
-      // A restored server may not know the conversation any more: it is made again by writing to the person.
-      if (error.code == wire::Code::not_found && timelines.gone(message->conversation)) {
-        outbox.reroute(*error.request, now);
-      } else {
-        outbox.refuse(error, now);
-      }
-      return true;
-    }
-    return timelines.refused(error, now);
-  }
-
-  void finish(Openings::Finished finished) {
-    notices.push_back([finished = std::move(finished)] { finished.done(finished.answer); });
-  }
-
-  Parts parts;
-  base::Limits limits;
-  uint64_t last_request = 0;
-  model::UserId user;
-  std::string branch;
-  ClientIds ids;
-  Outbox outbox;
-  Openings openings;
-  Timelines timelines;
-  Line line;
-  Alarm alarm;
-  std::deque<std::function<void()>> notices;
-  bool delivering = false;
-  bool again = false;
-};
+  });
+}
 
 Core::Core(Parts parts) : state_(std::make_unique<State>(std::move(parts))) {}
 
@@ -273,16 +137,83 @@ std::optional<model::UserId> Core::user() const {
   return state_->user;
 }
 
-void Core::open_direct(model::UserId other, std::function<void(wire::Answer<model::ConversationId>)> done) {
+void Core::open_direct(model::UserId other, WhenOpened done) {
   if (const auto self = user()) {
     const auto id = model::direct_conversation(*self, other);
     if (conversation(id)) {
-      state_->finish({std::move(done), id});
+      if (done) state_->later([done = std::move(done), id] { done(id); });
       state_->called();
       return;
     }
   }
-  state_->openings.add(other, state_->ids.mint(), std::move(done));
+  state_->open(wire::ConversationCreate{.kind = model::ConversationKind::direct, .members = {other}}, done);
+}
+
+void Core::create_group(std::string title, std::vector<model::UserId> members, model::History history,
+                        WhenOpened done) {
+  state_->open(wire::ConversationCreate{.kind = model::ConversationKind::group,
+                                        .members = std::move(members),
+                                        .title = std::move(title),
+                                        .history = history},
+               done);
+}
+
+void Core::rename(const model::ConversationId& conversation, std::string title, WhenDone done) {
+  state_->change(wire::ConversationUpdate{.conversation = conversation, .title = std::move(title)}, done);
+}
+
+void Core::set_history(const model::ConversationId& conversation, model::History history, WhenDone done) {
+  state_->change(wire::ConversationUpdate{.conversation = conversation, .history = history}, done);
+}
+
+void Core::add_members(const model::ConversationId& conversation, std::vector<model::UserId> users,
+                       WhenDone done) {
+  state_->change(wire::MemberAdd{.conversation = conversation, .users = std::move(users)}, done);
+}
+
+void Core::remove_member(const model::ConversationId& conversation, model::UserId user, WhenDone done) {
+  state_->change(wire::MemberRemove{.conversation = conversation, .user = user}, done);
+}
+
+void Core::leave(const model::ConversationId& conversation, WhenDone done) {
+  state_->change(wire::ConversationLeave{.conversation = conversation}, done);
+}
+
+void Core::set_role(const model::ConversationId& conversation, model::UserId user, model::Role role,
+                    WhenDone done) {
+  state_->change(wire::MemberRole{.conversation = conversation, .user = user, .role = role}, done);
+}
+
+void Core::block(model::UserId user, bool blocked, WhenDone done) {
+  state_->change(wire::BlockFrame{.user = user, .blocked = blocked}, done);
+}
+
+std::vector<model::UserId> Core::blocked() const {
+  const auto& blocked = state_->timelines.blocked();
+  return {blocked.begin(), blocked.end()};
+}
+
+void Core::read(const model::ConversationId& conversation, model::Seq seq, bool hidden) {
+  state_->timelines.read(conversation, seq, hidden, state_->now());
+  state_->called();
+}
+
+void Core::focus(std::optional<model::ConversationId> conversation) {
+  if (state_->focus == conversation) return;
+  state_->focus = conversation;
+  state_->focus_told = false;
+  state_->called();
+}
+
+Ticks Core::ticks(const model::ConversationId& conversation, model::Seq seq) const {
+  const ConversationView* view = state_->timelines.view(conversation);
+  return view ? client::ticks(*view, seq, state_->user) : Ticks{};
+}
+
+void Core::history(const model::ConversationId& conversation, model::Seq before, uint64_t limit,
+                   WhenOlder done) {
+  state_->timelines.history(
+      {conversation, before, std::clamp<uint64_t>(limit, 1, history_events_max), std::move(done)});
   state_->called();
 }
 
@@ -318,6 +249,9 @@ std::vector<model::Event> Core::events(const model::ConversationId& id) const {
 }
 size_t Core::outbox_size() const {
   return state_->outbox.size();
+}
+size_t Core::command_count() const {
+  return state_->commands.size();
 }
 
 }  // namespace tidings::client

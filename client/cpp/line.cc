@@ -144,13 +144,15 @@ void Line::opened(std::unique_ptr<ports::Transport> transport) {
 }
 
 void Line::frame(std::string_view text) {
-  for (const auto& parsed : wire::parse_server_frames(text).frames) {
-    if (!parsed.ok() || !take(*parsed)) {
+  const wire::ServerFrames parsed = wire::parse_server_frames(text);
+  for (const auto& one : parsed.frames) {
+    if (!one.ok() || !take(*one)) {
       broken("bad_frame");
       break;
     }
     if (!peer_) break;
   }
+  if (peer_ && welcomed()) host_.on_counted(parsed.counted, text.size());
   host_.on_turn();
 }
 

@@ -39,6 +39,8 @@ class Line {
     // Anything but welcome and pong, after the welcome. False: no honest server sends this; the connection is
     // cut.
     virtual bool on_frame(const wire::ServerFrame& frame) = 0;
+    // All frames of a message were handed over: so many of them count for acks.
+    virtual void on_counted(uint64_t frames, size_t bytes) = 0;
     // How long the server may be silent when it owes an answer. More than usual while a large answer may fill
     // a slow link: all others wait behind it.
     virtual base::nanoseconds patience() const = 0;

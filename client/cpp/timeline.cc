@@ -38,6 +38,29 @@ Timeline::Outcome Timeline::release(Applied& applied) {
   return drain(applied);
 }
 
+// Events and holes of a page that says what it covers.
+template <class Take, class Skip>
+bool Timeline::cover(const wire::PageFrame& page, uint64_t covered, Outcome& outcome, Take take, Skip skip) {
+  size_t next_event = 0, next_hole = 0;
+  while (covered < page.upto.value) {
+    if (next_event < page.events.size() && page.events[next_event].seq.value == covered + 1) {
+      const model::Event& event = page.events[next_event++];
+      if (event.conversation != view_.conversation) return false;
+      covered = event.seq.value;
+      outcome = take(event);
+      if (outcome != Outcome::fine) return true;
+    } else if (next_hole < page.holes.size() && page.holes[next_hole].from.value == covered + 1 &&
+               page.holes[next_hole].to >= page.holes[next_hole].from) {
+      covered = page.holes[next_hole++].to.value;
+      if (covered > page.upto.value) return false;
+      skip(covered);
+    } else {
+      return false;
+    }
+  }
+  return next_event == page.events.size() && next_hole == page.holes.size();
+}
+
 Timeline::Outcome Timeline::page(const wire::PageFrame& page, model::Seq after, Applied& applied) {
   if (page.upto < after || page.head.value > seq_max || (page.more && page.upto == after))
     return Outcome::broken;
@@ -47,30 +70,42 @@ Timeline::Outcome Timeline::page(const wire::PageFrame& page, model::Seq after, 
   } else if (page.upto > page.head) {
     return Outcome::broken;
   }
-  uint64_t covered = after.value;
-  size_t next_event = 0, next_hole = 0;
-  while (covered < page.upto.value) {
-    if (next_event < page.events.size() && page.events[next_event].seq.value == covered + 1) {
-      const model::Event& event = page.events[next_event++];
-      if (event.conversation != view_.conversation) return Outcome::broken;
-      covered = event.seq.value;
-      if (event.seq <= view_.have.seq) {
-        if (!same(event)) return Outcome::diverged;
-      } else if (const Outcome outcome = apply(event, applied); outcome != Outcome::fine) {
-        return outcome;
-      }
-    } else if (next_hole < page.holes.size() && page.holes[next_hole].from.value == covered + 1 &&
-               page.holes[next_hole].to >= page.holes[next_hole].from) {
-      covered = page.holes[next_hole++].to.value;
-      if (covered > page.upto.value) return Outcome::broken;
-      view_.have.seq = std::max(view_.have.seq, model::Seq{covered});
-    } else {
-      return Outcome::broken;
-    }
-  }
-  if (next_event != page.events.size() || next_hole != page.holes.size()) return Outcome::broken;
+  Outcome outcome = Outcome::fine;
+  const auto take = [&](const model::Event& event) {
+    if (event.seq > view_.have.seq) return apply(event, applied);
+    return same(event) ? Outcome::fine : Outcome::diverged;
+  };
+  const auto skip = [&](uint64_t to) { view_.have.seq = std::max(view_.have.seq, model::Seq{to}); };
+  if (!cover(page, after.value, outcome, take, skip)) return Outcome::broken;
+  if (outcome != Outcome::fine) return outcome;
   expect(page.head);
   return drain(applied);
+}
+
+Timeline::Outcome Timeline::history(const wire::PageFrame& page) {
+  if (page.from.value == 0 || page.from.value > seq_max || page.upto.value > seq_max) return Outcome::broken;
+  std::vector<model::Event> older;
+  Outcome outcome = Outcome::fine;
+  const auto take = [&](const model::Event& event) {
+    if (event.seq >= view_.first) return same(event) ? Outcome::fine : Outcome::diverged;
+    if (!older.empty() && event.id <= older.back().id) return Outcome::broken;
+    older.push_back(event);
+    return Outcome::fine;
+  };
+  if (!cover(page, page.from.value - 1, outcome, take, [](uint64_t) {})) return Outcome::broken;
+  if (outcome != Outcome::fine) return outcome;
+  if (page.from >= view_.first) {
+    view_.earlier = page.earlier && page.from == view_.first;
+    return Outcome::fine;
+  }
+  if (page.upto.value + 1 < view_.first.value) return Outcome::broken;
+  if (!older.empty() && !events_.empty() && older.back().id >= events_.front().id) return Outcome::diverged;
+  view_.first = page.from;
+  view_.earlier = page.earlier;
+  held_.events += older.size();
+  events_.insert(events_.begin(), std::make_move_iterator(older.begin()),
+                 std::make_move_iterator(older.end()));
+  return Outcome::fine;
 }
 
 Timeline::Outcome Timeline::compare(const model::Cursor& head) {
@@ -79,6 +114,34 @@ Timeline::Outcome Timeline::compare(const model::Cursor& head) {
   if (other && compares_histories()) return Outcome::diverged;
   expect(head.seq);
   return Outcome::fine;
+}
+
+void Timeline::start_at(const model::Cursor& place, model::Ord ord) {
+  view_.have = newest_ = place;
+  newest_ord_ = ord;
+  if (!early_.empty() && early_.begin()->first <= place.seq) {
+    view_.have = {{early_.begin()->first.value - 1}, {}};
+    newest_ = {};
+    newest_ord_ = {};
+  }
+  view_.first = {view_.have.seq.value + 1};
+  view_.earlier = view_.have.seq.value > 0;
+  expect(place.seq);
+}
+
+void Timeline::expect_no_more() {
+  held_.early -= early_.size();
+  early_.clear();
+  view_.head = view_.have.seq;
+}
+
+std::optional<Timeline::Place> Timeline::at_or_below(model::Seq seq) const {
+  if (newest_.seq.value > 0 && newest_.seq <= seq) return Place{newest_, newest_ord_};
+  const auto above = std::upper_bound(events_.begin(), events_.end(), seq,
+                                      [](model::Seq s, const model::Event& e) { return s < e.seq; });
+  if (above == events_.begin()) return std::nullopt;
+  const model::Event& event = *std::prev(above);
+  return Place{{event.seq, event.id}, event.ord};
 }
 
 std::optional<model::Cursor> Timeline::check() const {
@@ -98,8 +161,17 @@ void Timeline::forget(model::UserId self) {
   held_.events -= events_.size();
   events_.clear();
   newest_ = {};
+  newest_ord_ = {};
   view_.have = {};
   view_.head = {};
+  view_.first = {1};
+  view_.earlier = false;
+  view_.unread = 0;
+  view_.marks.clear();
+  view_.counts.clear();
+  view_.since.clear();
+  view_.told_to = {};
+  view_.left = false;
 }
 
 void Timeline::doubt(model::UserId self) {
@@ -136,11 +208,8 @@ Timeline::Outcome Timeline::apply(const model::Event& event, Applied& applied) {
   if (event.id <= newest_.id && compares_histories()) return Outcome::diverged;
   view_.have = {event.seq, event.id};
   newest_ = view_.have;
+  newest_ord_ = event.ord;
   expect(event.seq);
-  if (const auto* created = std::get_if<model::ConversationCreated>(&event.body)) {
-    view_.kind = created->kind;
-    view_.members = created->members;
-  }
   if (!lost_.empty()) {
     std::erase_if(lost_, [&](const OutboxMessage& lost) { return lost.client_id == event.client_id; });
   }
@@ -149,6 +218,8 @@ Timeline::Outcome Timeline::apply(const model::Event& event, Applied& applied) {
   if (held_.events > held_events_max && events_.size() > 1) {
     events_.pop_front();
     --held_.events;
+    view_.first = events_.front().seq;
+    view_.earlier = true;
   }
   applied.push_back(event);
   return Outcome::fine;
@@ -173,7 +244,10 @@ Timeline::Outcome Timeline::wait(const model::Event& event) {
   if (waits != early_.end()) {
     return waits->second.id == event.id || !compares_histories() ? Outcome::fine : Outcome::diverged;
   }
-  if (held_.early >= held_early_max) return Outcome::fine;  // `head` knows of it: it will be pulled
+  if (held_.early >= held_early_max) {
+    held_.dropped = true;  // `head` knows of it: it will be pulled
+    return Outcome::fine;
+  }
   early_.emplace(event.seq, event);
   ++held_.early;
   return Outcome::fine;

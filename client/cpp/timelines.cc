@@ -7,60 +7,13 @@
 namespace tidings::client {
 
 using base::MonotonicTime;
-using std::chrono::milliseconds;
-using std::chrono::seconds;
 
 namespace {
 
-constexpr base::nanoseconds gap_wait = milliseconds(200);
-// As long as nothing comes at all; what comes shows that the answer is still queued behind it.
-constexpr base::nanoseconds answer_timeout = seconds(30);
-constexpr base::nanoseconds answer_timeout_max = seconds(60);
-constexpr size_t late_max = 16;
-constexpr base::nanoseconds retry_first = milliseconds(200);
-constexpr base::nanoseconds retry_cap = seconds(20);
 constexpr int direct_members = 2;
+constexpr size_t blocked_max = 10'000;
 
 }  // namespace
-
-void Timelines::connected(model::UserId self, const std::string& branch, size_t pulls_max,
-                          size_t chunk_rows_max) {
-  disconnected();
-  connected_ = true;
-  const bool branch_changed = !branch_.empty() && branch_ != branch;
-  branch_ = branch;
-  self_ = self;
-  pulls_max_ = std::max<size_t>(1, pulls_max);
-  std::vector<wire::VectorEntry> rows;
-  for (auto& [id, conversation] : conversations_) {
-    // A server that started anew may have gone back to a copy of its data. Nothing is put behind our copy
-    // until a pull has shown that the server agrees with it, and what we heard of above may be of another
-    // history.
-    if (branch_changed) {
-      if (conversation.timeline.view().have.seq.value > 0) conversation.unchecked = true;
-      if (conversation.timeline.behind()) {
-        conversation.timeline.doubt(self);
-        conversation.recovering = true;
-      }
-    }
-    if (conversation.timeline.view().have.seq.value > 0)
-      rows.push_back({id, conversation.timeline.view().have});
-  }
-  sync_.start(std::move(rows), chunk_rows_max);
-}
-
-void Timelines::disconnected() {
-  connected_ = false;
-  syncing_ = true;
-  sync_request_ = 0;
-  sync_refused_ = 0;
-  sync_at_ = MonotonicTime::min();
-  queue_.clear();
-  in_flight_.clear();
-  late_.clear();
-  wakes_.clear();
-  for (auto& [id, conversation] : conversations_) conversation.pull = Pull::none;
-}
 
 bool Timelines::add(const model::Event& event, MonotonicTime now) {
   Conversation* conversation = find_or_add(event.conversation);
@@ -72,6 +25,7 @@ bool Timelines::add(const model::Event& event, MonotonicTime now) {
 }
 
 bool Timelines::page(const wire::PageFrame& page, MonotonicTime now) {
+  if (const auto wish = histories_.answered(page.request)) return older(*wish, page, now);
   const bool late = late_.contains(page.request);
   const auto pull = answered(page.request);
   if (!pull) return true;
@@ -88,11 +42,16 @@ bool Timelines::page(const wire::PageFrame& page, MonotonicTime now) {
   const model::Seq had = conversation.timeline.view().have.seq;
   Timeline::Applied applied;
   const auto outcome = conversation.timeline.page(page, after, applied);
-  if (outcome == Timeline::Outcome::fine) conversation.unchecked = false;
+  if (outcome == Timeline::Outcome::fine) {
+    conversation.unchecked = false;
+    if (!page.more) conversation.listed = false;
+  }
   // A history that contradicts itself would be fetched again for ever.
   if (outcome == Timeline::Outcome::diverged && after.value == 0 && conversation.recovering) return false;
   if (!settle(conversation, outcome, applied, now)) return false;
   if (outcome != Timeline::Outcome::fine) return true;
+  conversation.mark_count = std::max(conversation.mark_count, page.mark_count);
+  take_marks(conversation, page.marks, page.counts, page.members, false, now);
 
   conversation.fruitless = conversation.timeline.view().have.seq > had ? 0 : conversation.fruitless + 1;
   if (page.more) {
@@ -105,97 +64,54 @@ bool Timelines::page(const wire::PageFrame& page, MonotonicTime now) {
     if (!lost.empty()) sink_.on_lost(page.conversation, std::move(lost));
   }
   unsettled_.erase(page.conversation);
+  if (conversation.timeline.view().left) conversation.timeline.expect_no_more();
   if (conversation.timeline.behind()) try_later(conversation, std::nullopt, now);
   return true;
 }
 
-bool Timelines::synced(const wire::SyncAnswer& answer, MonotonicTime now) {
-  if (answer.request != sync_request_ || sync_request_ == 0) return true;
-  const auto step = sync_.answer(answer);
-  if (step == VectorSync::Step::broken) return false;
-  for (const wire::SyncedConversation& row : answer.conversations) {
-    Conversation* conversation = find_or_add(row.conversation);
-    if (!conversation) continue;
-    conversation->gone = false;
-    conversation->timeline.set_kind(row.kind);
-    const auto outcome = conversation->timeline.compare(row.head);
-    if (!settle(*conversation, outcome, {}, now)) return false;
-    if (conversation->timeline.behind()) unsettled_.insert(row.conversation);
-  }
-  sync_request_ = 0;
-  sync_refused_ = 0;
-  sync_at_ = MonotonicTime::min();
-  return step == VectorSync::Step::again || end_sync(now);
-}
-
-bool Timelines::end_sync(MonotonicTime now) {
-  syncing_ = false;
-  for (auto& [id, conversation] : conversations_) {
-    // After a restore the server may not know a conversation at all, and then it is not listed either.
-    if (conversation.unchecked) {
-      unsettled_.insert(id);
-    } else {
-      Timeline::Applied applied;
-      const auto outcome = conversation.timeline.release(applied);
-      if (!settle(conversation, outcome, applied, now)) return false;
-    }
-    if (conversation.recovering) unsettled_.insert(id);
-    if (unsettled_.contains(id) || conversation.timeline.behind()) want_pull(conversation, now, {});
-  }
-  return true;
-}
-
-void Timelines::heard(MonotonicTime now) {
-  for (auto& [request, pull] : in_flight_) {
-    pull.deadline = std::max(pull.deadline, std::min(now + answer_timeout, pull.asked + answer_timeout_max));
-  }
-  if (sync_request_ != 0) {
-    sync_at_ = std::max(sync_at_, std::min(now + answer_timeout, sync_asked_ + answer_timeout_max));
-  }
-}
-
-std::optional<Timelines::InFlight> Timelines::answered(wire::Request request) {
-  for (auto* requests : {&in_flight_, &late_}) {
-    if (auto pull = requests->extract(request)) return pull.mapped();
-  }
-  return std::nullopt;
-}
-
-void Timelines::forget_requests(const model::ConversationId& id) {
-  for (auto* requests : {&in_flight_, &late_}) {
-    std::erase_if(*requests, [&](const auto& pull) { return pull.second.conversation == id; });
-  }
-}
-
-bool Timelines::refused(const wire::ErrorFrame& error, MonotonicTime now) {
-  if (!error.request) return true;
-  if (*error.request == sync_request_) {
-    sync_request_ = 0;
-    sync_at_ = now + retry_wait(random_, error.retry_ms, retry_first, retry_cap, sync_refused_++);
-    return true;
-  }
-  const bool late = late_.contains(*error.request);
-  const auto pull = answered(*error.request);
-  if (!pull || late) return true;  // the pull that was asked instead will say the same
-  Conversation& conversation = conversations_.at(pull->conversation);
-  const model::Seq after = pull->after;
-  conversation.pull = Pull::none;
-  switch (error.code) {
-    case wire::Code::diverged:
-    case wire::Code::reset:
-      if (after.value == 0) return false;
+bool Timelines::settle(Conversation& conversation, Timeline::Outcome outcome,
+                       const Timeline::Applied& applied, MonotonicTime now) {
+  for (const model::Event& event : applied) took(conversation, event, now);
+  if (!applied.empty()) count(conversation);
+  switch (outcome) {
+    case Timeline::Outcome::broken:
+      return false;
+    case Timeline::Outcome::diverged:
       reset(conversation, now);
-      break;
-    case wire::Code::not_found:
-    case wire::Code::not_member:
-    case wire::Code::forbidden:
-    case wire::Code::banned:
-      forget_gone(conversation);
-      break;
-    default:
-      try_later(conversation, error.retry_ms, now);
+      return true;
+    case Timeline::Outcome::fine:
+      look_for_gap(conversation, now);
+      return true;
   }
-  return true;
+  return false;
+}
+
+void Timelines::took(Conversation& conversation, const model::Event& event, MonotonicTime now) {
+  ConversationView& view = conversation.timeline.view();
+  fold(view, event, self_);
+  sink_.on_event(event);
+  if (event.conversation == own_log_) return took_own(event, now);
+  conversation.unread.apply(event, self_);
+  if (view.left) {
+    marking_.forget(event.conversation);
+  } else if (event.from != self_) {
+    // What is being pulled ends with a page from which on the server derives it.
+    const bool derived = !conversation.listed || conversation.timeline.behind();
+    marking_.delivered(event.conversation, event.seq, derived, now);
+  }
+}
+
+void Timelines::took_own(const model::Event& event, MonotonicTime now) {
+  if (const auto* block = std::get_if<model::BlockSet>(&event.body)) {
+    if (!block->blocked) {
+      blocked_.erase(block->user);
+    } else if (blocked_.size() < blocked_max) {
+      blocked_.insert(block->user);
+    }
+  } else if (const auto* one = std::get_if<model::ConversationListed>(&event.body)) {
+    const ConversationView* known = view(one->conversation);
+    if (known ? known->left == one->listed : one->listed) look_at(one->conversation, now);
+  }
 }
 
 void Timelines::expect(const model::ConversationId& id, model::Seq seq, MonotonicTime now) {
@@ -205,54 +121,14 @@ void Timelines::expect(const model::ConversationId& id, model::Seq seq, Monotoni
   if (!syncing_ && conversation->timeline.behind()) want_pull(*conversation, now, {});
 }
 
-std::vector<wire::ClientFrame> Timelines::due(MonotonicTime now) {
-  std::vector<wire::ClientFrame> frames;
-  if (!connected_) return frames;
-  if (syncing_) {
-    if (sync_at_ > now) return frames;
-    sync_request_ = ++last_request_;
-    sync_asked_ = now;
-    sync_at_ = now + answer_timeout;
-    frames.push_back(sync_.frame(sync_request_));
-    return frames;
+void Timelines::look_at(const model::ConversationId& id, MonotonicTime now) {
+  Conversation* conversation = find_or_add(id);
+  if (!conversation) return;
+  if (catch_up_ == CatchUp::newest || !conversation->timeline.empty()) {
+    rows_.want(id);
+  } else {
+    expect(id, {1}, now);
   }
-  while (!in_flight_.empty() && in_flight_.begin()->second.deadline <= now) {
-    Conversation& conversation = conversations_.at(in_flight_.begin()->second.conversation);
-    late_.insert(in_flight_.extract(in_flight_.begin()));
-    if (late_.size() > late_max) late_.erase(late_.begin());
-    conversation.pull = Pull::none;
-    want_pull(conversation, now, {});
-  }
-  while (!wakes_.empty() && wakes_.begin()->first <= now) {
-    const model::ConversationId id = wakes_.extract(wakes_.begin()).mapped();
-    Conversation& conversation = conversations_.at(id);
-    if (conversation.pull != Pull::waits || conversation.pull_at > now) continue;
-    conversation.pull = Pull::none;
-    if (conversation.timeline.behind() || unsettled_.contains(id)) want_pull(conversation, now, {});
-  }
-  while (!queue_.empty() && in_flight_.size() < pulls_max_) {
-    const model::ConversationId id = queue_.front();
-    queue_.pop_front();
-    Conversation& conversation = conversations_.at(id);
-    if (conversation.pull != Pull::queued) continue;
-    conversation.pull = Pull::in_flight;
-    const model::Seq after = conversation.timeline.view().have.seq;
-    in_flight_[++last_request_] = {id, after, now, now + answer_timeout};
-    frames.push_back(wire::PullFrame{.request = last_request_,
-                                     .conversation = id,
-                                     .after = after,
-                                     .check = conversation.timeline.check()});
-  }
-  return frames;
-}
-
-std::optional<MonotonicTime> Timelines::next() const {
-  if (!connected_) return std::nullopt;
-  if (syncing_) return sync_at_;
-  std::optional<MonotonicTime> next;
-  if (!in_flight_.empty()) next = in_flight_.begin()->second.deadline;
-  if (!wakes_.empty() && (!next || wakes_.begin()->first < *next)) next = wakes_.begin()->first;
-  return next;
 }
 
 std::optional<model::UserId> Timelines::gone(const model::ConversationId& id) {
@@ -269,6 +145,57 @@ std::optional<model::UserId> Timelines::addressee(const model::ConversationId& i
   if (view.kind != model::ConversationKind::direct || view.members.size() != direct_members)
     return std::nullopt;
   return view.members[0] == self_ ? view.members[1] : view.members[0];
+}
+
+void Timelines::reset(Conversation& conversation, MonotonicTime now) {
+  const model::ConversationId id = conversation.timeline.view().conversation;
+  forget_requests(id);
+  if (conversation.pull == Pull::in_flight) conversation.pull = Pull::none;
+  forget(conversation);
+  // Without anything of one's own to look for, it is enough to begin at the head again.
+  conversation.recovering = catch_up_ == CatchUp::everything || conversation.timeline.has_lost();
+  unsettled_.insert(id);
+  sink_.on_reset(id);
+  if (!syncing_) want_pull(conversation, now, {});
+}
+
+void Timelines::ended(Conversation& conversation) {
+  ConversationView& view = conversation.timeline.view();
+  view.left = true;
+  conversation.timeline.expect_no_more();
+  conversation.recovering = false;
+  conversation.unchecked = false;
+  unsettled_.erase(view.conversation);
+  marking_.forget(view.conversation);
+  auto lost = conversation.timeline.take_lost();
+  if (!lost.empty()) sink_.on_lost(view.conversation, std::move(lost));
+  sink_.on_listed(view.conversation);
+}
+
+void Timelines::forget(Conversation& conversation) {
+  const model::ConversationId id = conversation.timeline.view().conversation;
+  conversation.timeline.forget(self_);
+  conversation.unread = {};
+  conversation.mark_count = 0;
+  conversation.unchecked = false;
+  conversation.fruitless = 0;
+  marking_.forget(id);
+  if (id == own_log_) blocked_.clear();
+  drop_wishes(id, wire::Code::diverged);
+}
+
+void Timelines::forget_gone(Conversation& conversation) {
+  const model::ConversationId id = conversation.timeline.view().conversation;
+  const bool had_copy = conversation.timeline.view().have.seq.value > 0;
+  forget_requests(id);
+  conversation.pull = Pull::none;
+  forget(conversation);
+  conversation.gone = true;
+  conversation.recovering = false;
+  unsettled_.erase(id);
+  if (had_copy) sink_.on_reset(id);
+  auto lost = conversation.timeline.take_lost();
+  if (!lost.empty()) sink_.on_lost(id, std::move(lost));
 }
 
 std::optional<wire::Hello::Newest> Timelines::newest() const {
@@ -290,7 +217,8 @@ const ConversationView* Timelines::view(const model::ConversationId& id) const {
 std::vector<ConversationView> Timelines::views() const {
   std::vector<ConversationView> out;
   for (const auto& [id, conversation] : conversations_) {
-    if (const ConversationView* known = view(id)) out.push_back(*known);
+    const ConversationView* known = view(id);
+    if (known && id != own_log_) out.push_back(*known);
   }
   return out;
 }
@@ -312,74 +240,6 @@ Timelines::Conversation* Timelines::find_or_add(const model::ConversationId& id)
 const Timelines::Conversation* Timelines::find(const model::ConversationId& id) const {
   const auto found = conversations_.find(id);
   return found == conversations_.end() ? nullptr : &found->second;
-}
-
-bool Timelines::settle(Conversation& conversation, Timeline::Outcome outcome,
-                       const Timeline::Applied& applied, MonotonicTime now) {
-  for (const model::Event& event : applied) sink_.on_event(event);
-  switch (outcome) {
-    case Timeline::Outcome::broken:
-      return false;
-    case Timeline::Outcome::diverged:
-      reset(conversation, now);
-      return true;
-    case Timeline::Outcome::fine:
-      look_for_gap(conversation, now);
-      return true;
-  }
-  return false;
-}
-
-void Timelines::look_for_gap(Conversation& conversation, MonotonicTime now) {
-  if (!syncing_ && conversation.timeline.behind()) want_pull(conversation, now, gap_wait);
-}
-
-void Timelines::want_pull(Conversation& conversation, MonotonicTime now, base::nanoseconds delay) {
-  if (conversation.pull == Pull::queued || conversation.pull == Pull::in_flight) return;
-  const model::ConversationId& id = conversation.timeline.view().conversation;
-  if (delay <= base::nanoseconds(0)) {
-    conversation.pull = Pull::queued;
-    queue_.push_back(id);
-  } else if (conversation.pull == Pull::none) {
-    conversation.pull = Pull::waits;
-    conversation.pull_at = now + delay;
-    wakes_.emplace(conversation.pull_at, id);
-  }
-}
-
-void Timelines::try_later(Conversation& conversation, std::optional<uint64_t> retry_ms, MonotonicTime now) {
-  const auto wait = retry_wait(random_, retry_ms, retry_first, retry_cap, conversation.fruitless++);
-  if (conversation.pull == Pull::waits) conversation.pull = Pull::none;
-  want_pull(conversation, now, std::max(base::nanoseconds(gap_wait), wait));
-}
-
-void Timelines::reset(Conversation& conversation, MonotonicTime now) {
-  const model::ConversationId id = conversation.timeline.view().conversation;
-  forget_requests(id);
-  if (conversation.pull == Pull::in_flight) conversation.pull = Pull::none;
-  conversation.timeline.forget(self_);
-  conversation.recovering = true;
-  conversation.unchecked = false;
-  conversation.fruitless = 0;
-  unsettled_.insert(id);
-  sink_.on_reset(id);
-  if (!syncing_) want_pull(conversation, now, {});
-}
-
-void Timelines::forget_gone(Conversation& conversation) {
-  const model::ConversationId id = conversation.timeline.view().conversation;
-  const bool had_copy = conversation.timeline.view().have.seq.value > 0;
-  forget_requests(id);
-  conversation.pull = Pull::none;
-  conversation.timeline.forget(self_);
-  conversation.gone = true;
-  conversation.recovering = false;
-  conversation.unchecked = false;
-  conversation.fruitless = 0;
-  unsettled_.erase(id);
-  if (had_copy) sink_.on_reset(id);
-  auto lost = conversation.timeline.take_lost();
-  if (!lost.empty()) sink_.on_lost(id, std::move(lost));
 }
 
 }  // namespace tidings::client

@@ -1,17 +1,25 @@
-// All conversations of this client: the sync after each welcome, the pulls that close gaps, and what follows
-// when the server's history turns out to be another one. Does no I/O; one thread; the caller passes the time
-// in, writes the frames that due() gives, and cuts the connection if a call returns false: no honest server
-// sends that.
+// All conversations of this client: the sync after each welcome, the pulls that close gaps, marks and what is
+// unread, and what follows when the server's history turns out to be another one. Does no I/O; one thread;
+// the caller passes the time in, writes the frames that due() gives, and cuts the connection if a call
+// returns false: no honest server sends that.
+//
+// timelines.cc: what the server says of events. timelines_sync.cc: the list. timelines_pull.cc: what is asked
+// for, and when. timelines_marks.cc: marks and unread.
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "client/cpp/histories.h"
+#include "client/cpp/marking.h"
+#include "client/cpp/rows.h"
 #include "client/cpp/timeline.h"
+#include "client/cpp/unread.h"
 #include "client/cpp/vector_sync.h"
 #include "ports/random.h"
 
@@ -28,15 +36,37 @@ class Timelines {
     virtual void on_reset(const model::ConversationId& conversation) = 0;
     // Own messages that the server had ticked and has no more.
     virtual void on_lost(const model::ConversationId& conversation, std::vector<OutboxMessage> lost) = 0;
+    // Marks, counts or the number of unread messages have changed.
+    virtual void on_marks(const model::ConversationId& conversation) = 0;
+    // A sync has told something of it.
+    virtual void on_listed(const model::ConversationId& conversation) = 0;
+    // To be called after this call.
+    virtual void later(std::function<void()> done) = 0;
   };
 
-  Timelines(ports::Random& random, Sink& sink, uint64_t& last_request)
-      : random_(random), sink_(sink), last_request_(last_request) {}
+  Timelines(ports::Random& random, Sink& sink, uint64_t& last_request, CatchUp catch_up)
+      : random_(random),
+        sink_(sink),
+        last_request_(last_request),
+        catch_up_(catch_up),
+        marking_(random),
+        rows_(random),
+        histories_(random) {}
 
   // After a welcome: a sync begins, and live events wait until it is over.
-  void connected(model::UserId self, const std::string& branch, size_t pulls_max, size_t chunk_rows_max);
+  struct Welcomed {
+    model::UserId self;
+    std::string branch;
+    bool changes = false;  // the server has the history that this client knows
+    size_t pulls_max = 1;
+    size_t chunk_rows_max = 500;
+  };
+  void connected(const Welcomed& welcomed);
   void disconnected();
 
+  [[nodiscard]] bool receipt(const wire::Receipt& receipt, base::MonotonicTime now);
+  // An answer to a mark; false if its request is none of these.
+  bool marked(const wire::Ok& ok, base::MonotonicTime now);
   [[nodiscard]] bool add(const model::Event& event, base::MonotonicTime now);
   [[nodiscard]] bool page(const wire::PageFrame& page, base::MonotonicTime now);
   [[nodiscard]] bool synced(const wire::SyncAnswer& answer, base::MonotonicTime now);
@@ -44,6 +74,13 @@ class Timelines {
   [[nodiscard]] bool refused(const wire::ErrorFrame& error, base::MonotonicTime now);
   // There is an event of this seq that did not come here.
   void expect(const model::ConversationId& conversation, model::Seq seq, base::MonotonicTime now);
+  // There is this conversation, known or not.
+  void look_at(const model::ConversationId& conversation, base::MonotonicTime now);
+
+  // The newest event held at or below `seq` was read.
+  void read(const model::ConversationId& conversation, model::Seq seq, bool hidden, base::MonotonicTime now);
+  // See Core::history().
+  void history(Histories::Wish wish);
 
   std::vector<wire::ClientFrame> due(base::MonotonicTime now);
   std::optional<base::MonotonicTime> next() const;
@@ -51,7 +88,11 @@ class Timelines {
   // Something came: answers that are waited for may stand behind it.
   void heard(base::MonotonicTime now);
   // A large answer may be on its way.
-  bool asks_for_pages() const { return !in_flight_.empty() || !late_.empty() || sync_request_ != 0; }
+  bool asks_for_pages() const {
+    return !in_flight_.empty() || !late_.empty() || sync_request_ != 0 || histories_.waits();
+  }
+  // Whatever came is kept, and not only known of.
+  bool whole();
 
   // The sync goes on.
   bool syncing() const { return syncing_; }
@@ -70,8 +111,9 @@ class Timelines {
   // The newest event held anywhere.
   std::optional<wire::Hello::Newest> newest() const;
   const ConversationView* view(const model::ConversationId& conversation) const;
-  std::vector<ConversationView> views() const;
+  std::vector<ConversationView> views() const;  // without one's own log
   std::vector<model::Event> events(const model::ConversationId& conversation) const;
+  const std::set<model::UserId>& blocked() const { return blocked_; }
 
  private:
   enum class Pull { none, waits, queued, in_flight };
@@ -85,6 +127,11 @@ class Timelines {
     bool unchecked =
         false;          // the server started anew, and no pull has shown yet that it agrees with our copy
     bool gone = false;  // the server does not know it
+    Unread unread;
+    uint64_t mark_count = 0;
+    // In this session a sync has listed it, and no page has reached its end since: the server does not derive
+    // from acks what was delivered here.
+    bool listed = false;
   };
   struct InFlight {
     model::ConversationId conversation;
@@ -105,19 +152,43 @@ class Timelines {
   void forget_gone(Conversation& conversation);
   void try_later(Conversation& conversation, std::optional<uint64_t> retry_ms, base::MonotonicTime now);
   bool end_sync(base::MonotonicTime now);
+  void took(Conversation& conversation, const model::Event& event, base::MonotonicTime now);
+  void took_own(const model::Event& event, base::MonotonicTime now);
+  // Nothing of it is to be fetched but what comes from now on.
+  bool begins_at_head(const Conversation& conversation) const;
+  bool row_answered(const model::ConversationId& id, const wire::SyncAnswer& answer, base::MonotonicTime now);
+  bool take_row(const wire::SyncedConversation& row, bool alone, base::MonotonicTime now);
+  void ended(Conversation& conversation);
+  void forget(Conversation& conversation);
+  bool older(const Histories::Wish& wish, const wire::PageFrame& page, base::MonotonicTime now);
+  void answer(const Histories::Wish& wish, wire::Answer<Older> answer);
+  void drop_wishes(const model::ConversationId& id, wire::Code why);
+  std::optional<wire::HistoryFrame> frame_of(const Histories::Wish& wish) const;
+  void ask(std::vector<wire::ClientFrame>& frames, base::MonotonicTime now);
+  void take_marks(Conversation& conversation, const std::vector<model::Mark>& marks,
+                  const std::vector<model::ReadCount>& counts, uint64_t members, bool exact,
+                  base::MonotonicTime now);
+  void anchor(Conversation& conversation, const wire::SyncedConversation& row);
+  // Looks at one's own marks anew, and tells of what has changed.
+  void count(Conversation& conversation);
 
   ports::Random& random_;
   Sink& sink_;
   uint64_t& last_request_;
+  const CatchUp catch_up_;
   Held held_;
   std::map<model::ConversationId, Conversation> conversations_;
   model::UserId self_;
+  model::ConversationId own_log_;
+  std::set<model::UserId> blocked_;
   std::string branch_;
   size_t pulls_max_ = 8;
 
   bool connected_ = false;
   bool syncing_ = true;
   VectorSync sync_;
+  std::optional<model::Position> activity_;      // of the last sync that was completed
+  std::optional<model::Position> new_activity_;  // the lowest one of this sync
   int sync_refused_ = 0;
   wire::Request sync_request_ = 0;  // 0: to be sent at sync_at_
   base::MonotonicTime sync_asked_{};
@@ -128,6 +199,9 @@ class Timelines {
   std::map<wire::Request, InFlight> in_flight_;
   std::map<wire::Request, InFlight> late_;  // asked again meanwhile; their pages are still good
   std::multimap<base::MonotonicTime, model::ConversationId> wakes_;
+  Marking marking_;
+  Rows rows_;
+  Histories histories_;
 };
 
 }  // namespace tidings::client

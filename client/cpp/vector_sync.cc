@@ -21,8 +21,10 @@ model::ConversationId after(model::ConversationId id) {
 
 }  // namespace
 
-void VectorSync::start(std::vector<wire::VectorEntry> rows, size_t chunk_rows_max) {
+void VectorSync::start(std::vector<wire::VectorEntry> rows, size_t chunk_rows_max,
+                       std::optional<model::Position> activity) {
   rows_ = std::move(rows);
+  activity_ = activity;
   chunk_rows_max_ = std::max<size_t>(1, chunk_rows_max);
   end_ = 0;
   from_ = {};
@@ -30,7 +32,7 @@ void VectorSync::start(std::vector<wire::VectorEntry> rows, size_t chunk_rows_ma
 }
 
 wire::SyncFrame VectorSync::frame(wire::Request request) const {
-  wire::SyncFrame frame{.request = request, .from = from_, .to = to_};
+  wire::SyncFrame frame{.request = request, .from = from_, .to = to_, .activity = activity_};
   for (size_t i = begin_; i < end_; ++i) {
     if (rows_[i].conversation >= from_) frame.vector.push_back(rows_[i]);
   }

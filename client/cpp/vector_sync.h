@@ -1,7 +1,9 @@
-// Sync tier 3 (protocol.md §11): tells the server all that this client has, in chunks of rows sorted by
-// conversation, of which the first begins with all zeros and the last ends with all f. One thread.
+// One sync (protocol.md §11). Tier 3: tells the server all that this client has, in chunks of rows sorted by
+// conversation, of which the first begins with all zeros and the last ends with all f. Tier 2: asks what has
+// changed since an activity cursor, without rows, over the same range. One thread.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "wire/frames.h"
@@ -10,8 +12,9 @@ namespace tidings::client {
 
 class VectorSync {
  public:
-  // `rows` are sorted by conversation.
-  void start(std::vector<wire::VectorEntry> rows, size_t chunk_rows_max);
+  // `rows` are sorted by conversation; with `activity` none.
+  void start(std::vector<wire::VectorEntry> rows, size_t chunk_rows_max,
+             std::optional<model::Position> activity);
   // The frame whose answer is waited for.
   wire::SyncFrame frame(wire::Request request) const;
 
@@ -24,6 +27,7 @@ class VectorSync {
 
   std::vector<wire::VectorEntry> rows_;
   size_t chunk_rows_max_ = 500;
+  std::optional<model::Position> activity_;
   size_t begin_ = 0, end_ = 0;  // of the chunk, in rows_
   model::ConversationId from_, to_;
 };
