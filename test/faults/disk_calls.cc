@@ -21,7 +21,8 @@ using base::seconds;
 const std::string small_segments = "storage.segment_bytes=128KiB";
 constexpr uint64_t rare = 30;  // calls in the survey: what belongs to segments; one is as good as another
 constexpr uint64_t rare_kills = 4;
-constexpr auto hit_within = seconds(4);
+constexpr auto hit_within = seconds(3);
+constexpr uint64_t misses_max = 2;  // after a restart another shard may have all clients
 constexpr size_t accounts_asked_max = 20;  // a log-in is 60 ms of work
 
 int64_t wall_ns() {
@@ -101,7 +102,7 @@ void sync_fails(const DiskOptions& options, Tally& tally) {
       }
     }
   }
-  Tally::progress("  ended within {:.0f} ms of the EIO; {} groups stood there unsynced, none of them ticked",
+  Tally::progress("  ended within {:.0f} ms of the EIO; {} groups stood there unsynced and were looked at",
                   slowest_ms, groups);
   tally.add("EIO", world.end());
 }
@@ -129,7 +130,7 @@ void killed_at_calls(const DiskOptions& options, Tally& tally) {
   uint64_t people = 0;
   for (const auto& [who, times] : calls) {
     const auto& [thread, call] = who;
-    uint64_t hits = 0;
+    uint64_t hits = 0, misses = 0;
     const bool sql = thread == "sql";
     const uint64_t last = times < rare ? std::min(most, rare_kills) : most;
     for (uint64_t k = 1; k <= last; ++k) {
@@ -142,7 +143,10 @@ void killed_at_calls(const DiskOptions& options, Tally& tally) {
       if (sql) {
         for (int i = 0; i < 3; ++i) world.crowd().ask_for_account(fmt::format("somebody{}", people++));
       }
-      if (!world.server().wait_for_end(hit_within)) break;
+      if (!world.server().wait_for_end(hit_within)) {
+        if (++misses == misses_max) break;
+        continue;
+      }
       ++hits;
       tally.judged();
       strace->reset();
@@ -180,7 +184,8 @@ void killed_at_starts(const DiskOptions& options, Tally& tally) {
       const std::string call = list.substr(from, comma - from);
       from = comma + 1;
       uint64_t hits = 0;
-      for (uint64_t k = 1; k <= most; ++k) {
+      // A first start needs a whole one behind it to be judged.
+      for (uint64_t k = 1; k <= (first ? (most + 2) / 3 : most); ++k) {
         if (first) std::filesystem::remove_all(world.server().data());
         if (auto started =
                 world.server().start({"strace", "-D", "-f", "-o", output, "-e", "trace=" + call, "-e",

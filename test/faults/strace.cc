@@ -83,6 +83,8 @@ base::Result<std::unique_ptr<Strace>> Strace::attach(pid_t thread, bool with_oth
     int status = 0;
     if (waitpid(child, &status, WNOHANG) == child) {
       strace->child_ = 0;
+      // It was there, and what it was told to do to the process is done.
+      if (first_line(complaints).ends_with(" attached")) return strace;
       return base::failure("strace cannot attach: " + first_line(complaints));
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
