@@ -107,7 +107,7 @@ const std::vector<Setting>& settings() {
          return {};
        }},
       {{"storage.segment_bytes", "64MiB",
-        "size of one file of the log, 128 KiB to 1 GiB; counts for new ones"},
+        "size of one file of the log; counts for new ones"},
        [](Config& c, const std::string& text) -> base::Status {
          const auto n = parse_bytes(text);
          if (!n) return base::fail(n.error());

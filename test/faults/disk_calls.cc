@@ -22,7 +22,7 @@ const std::string small_segments = "storage.segment_bytes=128KiB";
 constexpr uint64_t rare = 30;  // calls in the survey: what belongs to segments; one is as good as another
 constexpr uint64_t rare_kills = 4;
 constexpr auto hit_within = seconds(3);
-constexpr uint64_t misses_max = 2;  // after a restart another shard may have all clients
+constexpr uint64_t misses_max = 2;         // after a restart another shard may have all clients
 constexpr size_t accounts_asked_max = 20;  // a log-in is 60 ms of work
 
 int64_t wall_ns() {
