@@ -173,6 +173,16 @@ TEST_F(HistoryTest, AnotherDevicesMarkIsCountedEvenWhereNothingIsHeld) {
   EXPECT_EQ(view().unread, 7u);
 }
 
+// As after a restore that lost a mark and no event.
+TEST_F(HistoryTest, ARowThatDoesNotHelpIsNotAskedForForEver) {
+  say(1, 10);
+  go_online();
+  server.got.clear();
+  server.push(wire::encode(wire::Receipt{.conversation = chat, .marks = {{ann, {6}, {6}}}, .mark_count = 1}));
+  time.run_for(seconds(20));
+  EXPECT_EQ(server.got_of<wire::SyncFrame>().size(), 1u);
+}
+
 TEST_F(HistoryTest, AnotherHistoryStartsAtItsHead) {
   say(1, 5);
   go_online();

@@ -177,6 +177,7 @@ void Timelines::forget(Conversation& conversation) {
   conversation.timeline.forget(self_);
   conversation.unread = {};
   conversation.mark_count = 0;
+  conversation.asked_for = {};
   conversation.unchecked = false;
   conversation.fruitless = 0;
   marking_.forget(id);

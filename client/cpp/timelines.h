@@ -129,6 +129,7 @@ class Timelines {
     bool gone = false;  // the server does not know it
     Unread unread;
     uint64_t mark_count = 0;
+    model::Seq asked_for;  // the read mark for which a row was asked, because unread could not be counted
     // In this session a sync has listed it, and no page has reached its end since: the server does not derive
     // from acks what was delivered here.
     bool listed = false;

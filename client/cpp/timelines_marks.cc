@@ -82,8 +82,13 @@ void Timelines::count(Conversation& conversation) {
       unsure = true;
     }
   }
-  // While our own mark is on its way, a row would not have it in it.
-  if (unsure && !marking_.wanted_is_ahead(view.conversation)) rows_.want(view.conversation);
+  // While our own mark is on its way, a row would not have it in it. One that did not help is not asked for
+  // again.
+  const model::Seq needed = std::max(read, unread.read_to());
+  if (unsure && needed > conversation.asked_for && !marking_.wanted_is_ahead(view.conversation)) {
+    conversation.asked_for = needed;
+    rows_.want(view.conversation);
+  }
   if (view.unread == unread.count()) return;
   view.unread = unread.count();
   sink_.on_marks(view.conversation);

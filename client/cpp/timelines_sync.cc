@@ -21,6 +21,7 @@ void Timelines::connected(const Welcomed& welcomed) {
   std::vector<wire::VectorEntry> rows;
   for (auto& [id, conversation] : conversations_) {
     conversation.listed = false;
+    conversation.asked_for = {};
     // A server that started anew may have gone back to a copy of its data. Nothing is put behind our copy
     // until a pull has shown that the server agrees with it, and what we heard of above may be of another
     // history.

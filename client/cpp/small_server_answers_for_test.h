@@ -1,0 +1,314 @@
+// What the small server of the client's tests does with each frame. Included by small_server_for_test.h.
+#pragma once
+
+#include "client/cpp/small_server_for_test.h"
+
+namespace tidings::client {
+
+inline void SmallServer::take(Transport& session, const wire::ClientFrame& frame) {
+  got.push_back(frame);
+  if (instead && instead(frame)) return;
+  if (std::holds_alternative<wire::Hello>(frame)) {
+    wire::Welcome welcome;
+    welcome.session = "s";
+    welcome.user = session.user;
+    welcome.device = {7};
+    welcome.now = time.wall() - time.wall_error + log_ahead;
+    welcome.branch = branch;
+    welcome.sync = verdict;
+    welcome.frame_bytes_max = 64 * 1024;
+    welcome.sends_in_flight_max = 32;
+    session.push(wire::encode(welcome));
+  } else if (std::holds_alternative<wire::Ping>(frame)) {
+    session.push(wire::encode(wire::Pong{time.wall() - time.wall_error + log_ahead}));
+  } else if (const auto* send = std::get_if<wire::MessageSend>(&frame)) {
+    take_send(session, *send);
+  } else if (const auto* create = std::get_if<wire::ConversationCreate>(&frame)) {
+    take_create(session, *create);
+  } else if (const auto* update = std::get_if<wire::ConversationUpdate>(&frame)) {
+    take_change(session, *update, update->conversation,
+                model::ConversationUpdated{update->title, update->history});
+  } else if (const auto* leave = std::get_if<wire::ConversationLeave>(&frame)) {
+    take_change(session, *leave, leave->conversation, model::MemberLeft{session.user, {}});
+  } else if (const auto* add = std::get_if<wire::MemberAdd>(&frame)) {
+    take_change(session, *add, add->conversation, model::MembersAdded{add->users});
+  } else if (const auto* remove = std::get_if<wire::MemberRemove>(&frame)) {
+    take_change(session, *remove, remove->conversation, model::MemberRemoved{remove->user});
+  } else if (const auto* role = std::get_if<wire::MemberRole>(&frame)) {
+    take_change(session, *role, role->conversation, model::RoleChanged{role->user, role->role});
+  } else if (const auto* block = std::get_if<wire::BlockFrame>(&frame)) {
+    const model::Event e = tell(session.user, model::BlockSet{block->user, block->blocked});
+    session.push(wire::encode(wire::Ok{block->request, e.conversation, e.seq, e.ord, e.id, e.time}));
+  } else if (const auto* marked = std::get_if<wire::MarkFrame>(&frame)) {
+    take_mark(session, *marked);
+  } else if (const auto* history = std::get_if<wire::HistoryFrame>(&frame)) {
+    take_history(session, *history);
+  } else if (const auto* sync = std::get_if<wire::SyncFrame>(&frame)) {
+    take_sync(session, *sync);
+  } else if (const auto* pull = std::get_if<wire::PullFrame>(&frame)) {
+    take_pull(session, *pull);
+  }
+}
+
+inline void SmallServer::take_send(Transport& session, const wire::MessageSend& send) {
+  const auto id = send.to ? chat_of(session.user, *send.to) : *send.conversation;
+  if (!chats.contains(id)) return refuse(session, send.request, wire::Code::not_found);
+  if (!chats.at(id).has(session.user)) return refuse(session, send.request, wire::Code::not_member);
+  const auto before = taken.find({session.user, send.client_id});
+  if (before != taken.end()) {
+    const model::Event& e = before->second;
+    return session.push(wire::encode(wire::Ok{send.request, id, e.seq, e.ord, e.id, e.time, true}));
+  }
+  const auto server_now = time.wall() - time.wall_error + log_ahead;
+  if (model::uuid_v7_time(send.client_id.bytes) > server_now + std::chrono::hours(24)) {
+    return refuse(session, send.request, wire::Code::client_id_ahead);
+  }
+  if (send.previous && !taken.contains({session.user, *send.previous})) {
+    return refuse(session, send.request, wire::Code::order, send.previous);
+  }
+  const model::Event e =
+      append(id, session.user, send.client_id, model::MessageCreated{send.message}, &session);
+  session.push(wire::encode(wire::Ok{send.request, id, e.seq, e.ord, e.id, e.time}));
+}
+
+inline model::Event SmallServer::append(const model::ConversationId& id, model::UserId from,
+                                        const model::ClientId& client_id, Body body, const void* except) {
+  Chat& chat = chats[id];
+  const auto before = chat.members;
+  const auto sender = chat.states.find(from);
+  const uint64_t unread = sender == chat.states.end() || !chat.has(from) ? 0 : chat.unread(from);
+  const bool countable = std::holds_alternative<model::MessageCreated>(body);
+  const uint64_t seq = chat.events.size() + 1, ord = chat.ord() + (countable ? 1 : 0);
+  const auto join = [&](model::UserId user) {
+    if (!chat.has(user)) chat.members.push_back(user);
+    Member& m = chat.states[user];
+    m.intervals.emplace_back(seq, 0);
+    m.read = m.delivered = seq;
+    m.read_ord = ord;
+    m.own_after_read.clear();
+    m.evicted = false;
+  };
+  const auto part = [&](model::UserId user) {
+    std::erase(chat.members, user);
+    chat.states[user].intervals.back().second = seq;
+  };
+  if (const auto* created = std::get_if<model::ConversationCreated>(&body)) {
+    chat.kind = created->kind;
+    chat.title = created->title;
+    for (const auto user : created->members) join(user);
+  } else if (const auto* added = std::get_if<model::MembersAdded>(&body)) {
+    for (const auto user : added->members) join(user);
+  } else if (const auto* removed = std::get_if<model::MemberRemoved>(&body)) {
+    part(removed->user);
+  } else if (const auto* left = std::get_if<model::MemberLeft>(&body)) {
+    part(left->user);
+  } else if (const auto* updated = std::get_if<model::ConversationUpdated>(&body)) {
+    chat.title = updated->title.value_or(chat.title);
+  }
+  model::Event event{.conversation = id,
+                     .seq = {seq},
+                     .ord = {ord},
+                     .id = {++last_id},
+                     .time = time.wall(),
+                     .from = from,
+                     .client_id = client_id,
+                     .body = std::move(body)};
+  chat.events.push_back(event);
+  chat.activity = ++last_activity;
+  taken[{from, client_id}] = event;
+  if (chat.has(from) && chat.kind != model::ConversationKind::self) {
+    Member& m = chat.states[from];
+    if (unread == 0 && !m.evicted) {
+      m.read = seq;
+      m.read_ord = ord;
+      m.delivered = std::max(m.delivered, seq);
+      m.own_after_read.clear();
+    } else if (countable) {
+      if (m.own_after_read.size() == 64) {
+        m.read_ord = std::max(m.read_ord, m.own_after_read.front().second);
+        m.own_after_read.erase(m.own_after_read.begin());
+        m.evicted = true;
+      }
+      m.own_after_read.emplace_back(seq, ord);
+    }
+  }
+  for (Transport* session : sessions_) {
+    const bool was = std::find(before.begin(), before.end(), session->user) != before.end();
+    if (session != except && (was || chat.has(session->user))) session->push(wire::encode_event(event));
+  }
+  return event;
+}
+
+inline bool SmallServer::mark(const model::ConversationId& id, model::UserId user, uint64_t read,
+                              uint64_t read_ord, uint64_t delivered) {
+  Chat& chat = chats.at(id);
+  if (!chat.has(user) || read > chat.events.size() || delivered > chat.events.size()) return false;
+  Member& m = chat.states.at(user);
+  bool moved = false;
+  if (read > m.read) {
+    m.read = read;
+    m.evicted = false;
+    m.read_ord = read == chat.events.size() ? chat.ord() : std::clamp(read_ord, m.read_ord, chat.ord());
+    std::erase_if(m.own_after_read, [read](const auto& one) { return one.first <= read; });
+    moved = true;
+  }
+  if (std::max(read, delivered) > m.delivered) {
+    m.delivered = std::max(read, delivered);
+    moved = true;
+  }
+  if (!moved) return false;
+  ++chat.marks;
+  chat.activity = ++last_activity;
+  const wire::Receipt receipt{
+      .conversation = id, .marks = {{user, {m.read}, {m.delivered}}}, .mark_count = chat.marks};
+  for (Transport* session : sessions_) {
+    if (chat.has(session->user)) session->push(wire::encode(receipt));
+  }
+  return true;
+}
+
+inline void SmallServer::take_mark(Transport& session, const wire::MarkFrame& frame) {
+  const auto found = chats.find(frame.conversation);
+  if (found == chats.end() || !found->second.has(session.user)) {
+    if (frame.request) refuse(session, *frame.request, wire::Code::not_member);
+    return;
+  }
+  const auto& events = found->second.events;
+  if (frame.read && frame.read->seq.value <= events.size() &&
+      events.at(frame.read->seq.value - 1).id != frame.read->id) {
+    return refuse(session, frame.request.value_or(0), wire::Code::diverged);
+  }
+  mark(frame.conversation, session.user, frame.read ? frame.read->seq.value : 0, frame.read_ord.value,
+       frame.delivered ? frame.delivered->value : 0);
+  if (frame.request) {
+    session.push(wire::encode(
+        wire::Ok{*frame.request, frame.conversation, {events.size()}, events.back().ord, {}, time.wall()}));
+  }
+}
+
+inline void SmallServer::take_create(Transport& session, const wire::ConversationCreate& create) {
+  if (create.kind == model::ConversationKind::group) {
+    const auto before = taken.find({session.user, create.client_id});
+    auto members = create.members;
+    members.insert(members.begin(), session.user);
+    const auto id = model::group_conversation(session.user, create.client_id);
+    const model::Event e =
+        before != taken.end()
+            ? before->second
+            : append(id, session.user, create.client_id,
+                     model::ConversationCreated{create.kind, members, create.title, create.history},
+                     &session);
+    return session.push(
+        wire::encode(wire::Ok{create.request, id, e.seq, e.ord, e.id, e.time, before != taken.end()}));
+  }
+  const bool known = chats.contains(model::direct_conversation(session.user, create.members.at(0)));
+  const auto id = chat_of(session.user, create.members.at(0));
+  const model::Event& first = chats.at(id).events.front();
+  session.push(wire::encode(wire::Ok{create.request, id, first.seq, first.ord, first.id, first.time, known}));
+}
+
+template <class Frame>
+void SmallServer::take_change(Transport& session, const Frame& frame, model::ConversationId id, Body body) {
+  if (!chats.contains(id)) return refuse(session, frame.request, wire::Code::not_found);
+  const auto before = taken.find({session.user, frame.client_id});
+  if (before == taken.end() && !chats.at(id).has(session.user))
+    return refuse(session, frame.request, wire::Code::not_member);
+  const model::Event e = before != taken.end()
+                             ? before->second
+                             : append(id, session.user, frame.client_id, std::move(body), &session);
+  session.push(wire::encode(wire::Ok{frame.request, id, e.seq, e.ord, e.id, e.time, before != taken.end()}));
+}
+
+inline void SmallServer::take_sync(Transport& session, const wire::SyncFrame& sync_frame) {
+  wire::SyncAnswer answer{.request = sync_frame.request, .activity = {last_activity}};
+  for (const auto& [id, chat] : chats) {
+    if (id < sync_frame.from || id > sync_frame.to || !chat.states.contains(session.user)) continue;
+    const Member& m = chat.states.at(session.user);
+    size_t head = chat.events.size();
+    while (head > 0 && !m.may_read(head)) --head;
+    const model::Event& last = chat.events.at(head - 1);
+    const bool equal =
+        sync_frame.activity
+            ? chat.activity <= sync_frame.activity->value
+            : std::any_of(sync_frame.vector.begin(), sync_frame.vector.end(), [&](const auto& row) {
+                return row.conversation == id && row.have == model::Cursor{last.seq, last.id} &&
+                       row.mark_count.value_or(chat.marks) == chat.marks;
+              });
+    if (equal) continue;
+    if (answer.conversations.size() == sync_rows_max) {
+      answer.more = true;
+      answer.next = id;
+      break;
+    }
+    const bool self = chat.kind == model::ConversationKind::self;
+    answer.conversations.push_back({.conversation = id,
+                                    .kind = chat.kind,
+                                    .title = chat.title,
+                                    .head = {last.seq, last.id},
+                                    .ord = last.ord,
+                                    .left = !chat.has(session.user),
+                                    .members = chat.members.size(),
+                                    .marks = self ? std::vector<model::Mark>{} : chat.listed(),
+                                    .mark_count = chat.marks,
+                                    .read_ord = {m.read_ord},
+                                    .unread = self ? 0 : chat.unread(session.user)});
+  }
+  session.push(wire::encode(answer));
+}
+
+// The events of from..upto that the person may read; the others are holes.
+inline std::vector<std::string> SmallServer::cover(const Chat& chat, model::UserId user, uint64_t from,
+                                                   uint64_t upto, wire::PageFrame& page) {
+  std::vector<std::string> bodies;
+  for (uint64_t seq = from; seq <= upto; ++seq) {
+    if (chat.states.at(user).may_read(seq)) {
+      bodies.push_back(wire::encode_event(chat.events.at(seq - 1)));
+    } else if (!page.holes.empty() && page.holes.back().to.value + 1 == seq) {
+      page.holes.back().to = {seq};
+    } else {
+      page.holes.push_back({{seq}, {seq}, model::HoleReason::not_member});
+    }
+  }
+  page.from = {from};
+  page.upto = {upto};
+  page.asof = page.head;
+  page.marks = chat.kind == model::ConversationKind::self ? std::vector<model::Mark>{} : chat.listed();
+  page.mark_count = chat.marks;
+  return bodies;
+}
+
+inline void SmallServer::take_pull(Transport& session, const wire::PullFrame& pull) {
+  const auto found = chats.find(pull.conversation);
+  if (found == chats.end() || !found->second.states.contains(session.user))
+    return refuse(session, pull.request, wire::Code::not_found);
+  const Chat& chat = found->second;
+  uint64_t head = chat.events.size();
+  while (head > 0 && !chat.states.at(session.user).may_read(head)) --head;
+  if (pull.after.value > head ||
+      (pull.check && chat.events.at(pull.check->seq.value - 1).id != pull.check->id))
+    return refuse(session, pull.request, wire::Code::diverged);
+  wire::PageFrame page{.request = pull.request, .conversation = pull.conversation, .head = {head}};
+  const uint64_t upto = std::min<uint64_t>(head, pull.after.value + page_events_max);
+  const auto bodies = cover(chat, session.user, pull.after.value + 1, upto, page);
+  page.more = upto < head;
+  session.push(wire::encode_page(page, bodies));
+}
+
+inline void SmallServer::take_history(Transport& session, const wire::HistoryFrame& history) {
+  const auto found = chats.find(history.conversation);
+  if (found == chats.end()) return refuse(session, history.request, wire::Code::not_found);
+  const Chat& chat = found->second;
+  if (history.have && (history.have->seq.value > chat.events.size() ||
+                       chat.events.at(history.have->seq.value - 1).id != history.have->id))
+    return refuse(session, history.request, wire::Code::diverged);
+  wire::PageFrame page{
+      .request = history.request, .conversation = history.conversation, .head = {chat.events.size()}};
+  const uint64_t upto = std::min<uint64_t>(history.seq.value - 1, chat.events.size());
+  const uint64_t limit = std::min<uint64_t>(history.limit.value_or(50), page_events_max);
+  const uint64_t from = upto > limit ? upto - limit + 1 : 1;
+  const auto bodies = cover(chat, session.user, from, upto, page);
+  page.earlier = from > 1;
+  session.push(wire::encode_page(page, bodies));
+}
+
+}  // namespace tidings::client
