@@ -299,7 +299,7 @@ TEST_F(ApiTest, ADirectConversationIsMadeOnceAndFoundAgain) {
   expect_problem(ask("POST", "/v1/conversations", R"({"kind":"direct","members":["1"]})"), 400,
                  "bad_request");
   expect_problem(ask("POST", "/v1/conversations", R"({"kind":"direct","members":[2]})"), 400, "bad_request");
-  expect_problem(ask("POST", "/v1/conversations", R"({"kind":"group","members":["2"]})"), 400, "unsupported");
+  expect_problem(ask("POST", "/v1/conversations", R"({"kind":"self","members":["2"]})"), 400, "unsupported");
 }
 
 TEST_F(ApiTest, MessagesAreAPageWithTheEventsBytes) {
@@ -311,7 +311,7 @@ TEST_F(ApiTest, MessagesAreAPageWithTheEventsBytes) {
   ports::Page page;
   page.conversation = talk();
   page.events = {R"({"type":"event","seq":4})"};
-  page.upto = {4};
+  page.from = page.upto = {4};
   page.head = {9};
   page.asof = {9};
   page.more = true;
@@ -319,7 +319,7 @@ TEST_F(ApiTest, MessagesAreAPageWithTheEventsBytes) {
   EXPECT_EQ(read->response.status, 200);
   EXPECT_EQ(read->response.body,
             R"({"conversation":")" + model::to_text(talk()) +
-                R"(","events":[{"type":"event","seq":4}],"holes":[],"upto":4,"head":9,"more":true,)"
+                R"(","events":[{"type":"event","seq":4}],"holes":[],"from":4,"upto":4,"head":9,"more":true,"earlier":false,)"
                 R"("asof":9,"marks":[],"mark_count":0})");
 }
 
