@@ -119,9 +119,8 @@ void Gateway::members(model::UserId user, const model::ConversationId& conversat
 
 void Gateway::reads(model::UserId user, const model::ConversationId& conversation, model::Seq seq,
                     Done<std::vector<ports::ReadRow>> done) {
-  state_->ask(conversation, std::move(done), [&](uint64_t number) {
-    return ports::AskReads{number, user, conversation, seq};
-  });
+  state_->ask(conversation, std::move(done),
+              [&](uint64_t number) { return ports::AskReads{number, user, conversation, seq}; });
 }
 
 void Gateway::blocks(model::UserId user, Done<std::vector<model::UserId>> done) {
