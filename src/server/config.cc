@@ -119,11 +119,13 @@ const std::vector<Setting>& settings() {
          c.data = text;
          return {};
        }},
-      {{"storage.segment_bytes", "64MiB", "size of one file of the log; counts for new ones"},
+      {{"storage.segment_bytes", "64MiB",
+        "size of one file of the log; counts for new ones"},
        [](Config& c, const std::string& text) -> base::Status {
          const auto n = parse_bytes(text);
          if (!n) return base::fail(n.error());
-         if (*n < 16u << 20 || *n > 1u << 30) return base::failure("it must lie between 16MiB and 1GiB");
+         // One record of the largest frame must fit.
+         if (*n < 128u << 10 || *n > 1ull << 30) return base::failure("it must lie between 128KiB and 1GiB");
          c.segment_bytes = *n;
          return {};
        }},

@@ -106,7 +106,7 @@ base::Result<std::unique_ptr<Node>> Node::make(Parts parts) {
     };
     s.gateways.push_back(std::make_unique<gateway::Gateway>(
         gateway::Gateway::Parts{*s.parts.shards[i], s.parts.clock, s.parts.random, s.parts.accounts,
-                                s.parts.limits, s.parts.metrics, branch_text(s.lineage.tag), announce}));
+                                s.parts.limits, s.parts.metrics, branch_text(s.lineage.tag), announce, s.lineages}));
     std::vector<ports::LinkToCore*> to_core;
     for (size_t core = 0; core < count; ++core) {
       s.links.push_back(std::make_unique<embedded::LocalLink>(
@@ -185,6 +185,9 @@ void Node::State::note_lineage(const ports::LogRecord& record) {
       std::any_of(lineages.begin(), lineages.end(), [&](const auto& l) { return l.tag == found->tag; });
   if (known) return;
   lineages.push_back(*found);
+  for (size_t i = 0; i < gateways.size(); ++i) {
+    parts.shards[i]->post([gateway = gateways[i].get(), lineage = *found] { gateway->on_lineage(lineage); });
+  }
   // Before any shard can report a low above this record, so the list is never behind the low.
   ports::StoreBatch rows;
   rows.lineage = wire::encode_lineages(lineages);

@@ -20,6 +20,7 @@
 #include "engine/embedded/websocket_transport.h"
 #include "net/http.h"
 #include "net/reactor.h"
+#include "server/log_time.h"
 #include "server/node.h"
 #include "wire/frames.h"
 
@@ -65,6 +66,7 @@ struct Server::State {
   std::vector<std::unique_ptr<net::Reactor>> reactors;
 
   std::unique_ptr<embedded::EmbeddedLog> log;
+  std::unique_ptr<LogTime> log_time;  // the clock of all that is built below
   std::unique_ptr<account::Service> account_service;
   std::unique_ptr<Node> node;
   std::vector<std::unique_ptr<api::Api>> apis;
@@ -110,6 +112,7 @@ base::Status Server::State::open_engines() {
                                                  .doctor = "tidings doctor --data " + config.data});
   if (!opened_log) return base::fail(opened_log.error());
   log = std::move(*opened_log);
+  log_time = std::make_unique<LogTime>(*log, clock);
   return {};
 }
 
@@ -126,13 +129,13 @@ base::Status Server::State::build() {
     shards.push_back(reactors.back().get());
   }
   account_service = std::make_unique<account::Service>(
-      account::Service::Parts{*accounts, clock, random, *shards[0], *sql, *hashing, config.limits,
+      account::Service::Parts{*accounts, *log_time, random, *shards[0], *sql, *hashing, config.limits,
                               account::HashCost{}, config.sign_up, &metrics});
   if (auto started = account_service->start(); !started) return started;
   auto made = Node::make({.shards = shards,
                           .store_executor = *store_thread,
                           .readers = *readers,
-                          .clock = clock,
+                          .clock = *log_time,
                           .random = random,
                           .log = *log,
                           .store = *store,
@@ -155,7 +158,7 @@ base::Status Server::State::listen() {
         api::Api::Parts{.gateway = gateway,
                         .accounts = *account_service,
                         .executor = *reactors[i],
-                        .clock = clock,
+                        .clock = *log_time,
                         .random = random,
                         .limits = config.limits,
                         .ready = [this] { return ready.load() && !log->refuses(); },

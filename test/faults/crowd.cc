@@ -139,6 +139,35 @@ base::Result<CrowdDevice*> Crowd::add(const std::string& handle, const std::stri
   });
 }
 
+base::Result<client::LogIn> Crowd::log_in(const std::string& handle, const std::string& device) {
+  struct Asked {
+    std::unique_ptr<client::Rest> rest;
+    std::promise<base::Result<client::LogIn, client::RestProblem>> answer;
+  };
+  auto asked = std::make_shared<Asked>();
+  auto answer = asked->answer.get_future();
+  reactor_.post([this, asked, handle, device] {
+    asked->rest = std::make_unique<client::Rest>(reactor_, address_, "");
+    asked->rest->log_in(handle, password, device,
+                        [asked](auto log_in) { asked->answer.set_value(std::move(log_in)); });
+  });
+  if (answer.wait_for(call_timeout) != std::future_status::ready)
+    return base::failure("no answer to the log-in of " + handle);
+  auto log_in = answer.get();
+  reactor_.post([asked] { asked->rest.reset(); });
+  if (!log_in.ok()) return base::failure("cannot log in as " + handle + ": " + log_in.error().sentence);
+  return std::move(*log_in);
+}
+
+void Crowd::ask_for_account(const std::string& handle) {
+  reactor_.post([this, handle] {
+    auto rest = std::make_shared<client::Rest>(reactor_, address_, "");
+    rest->sign_up(handle, password, handle, [this, rest, handle](auto answer) {
+      if (answer.ok()) accounts_.push_back(handle);
+    });
+  });
+}
+
 base::Status Crowd::open(CrowdDevice& device, model::UserId other) {
   auto answer = std::make_shared<std::promise<bool>>();
   auto opened = answer->get_future();

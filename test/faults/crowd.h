@@ -77,6 +77,13 @@ class Crowd {
 
   // Signs the person up if the handle is free, logs a new device in, and connects it. Blocks.
   base::Result<CrowdDevice*> add(const std::string& handle, const std::string& device);
+  // Logs a device in that is nobody's client here. Blocks.
+  base::Result<client::LogIn> log_in(const std::string& handle, const std::string& device);
+  // Asks for an account and does not wait; the handles of those that were answered.
+  void ask_for_account(const std::string& handle);
+  std::vector<std::string> accounts() {
+    return run([this] { return accounts_; });
+  }
   // Opens the conversation of the two at the device. Blocks.
   base::Status open(CrowdDevice& device, model::UserId other);
   // Runs it on the reactor's thread and waits for what it returns.
@@ -106,6 +113,7 @@ class Crowd {
   net::Reactor reactor_;
   checker::History history_;
   std::vector<std::unique_ptr<CrowdDevice>> devices_;
+  std::vector<std::string> accounts_;
 };
 
 }  // namespace tidings::faults

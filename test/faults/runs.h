@@ -18,5 +18,8 @@ struct Options {
 int run_kill(const Options& options);
 int run_copy_back(const Options& options);
 int run_duplicates(const Options& options);
+// `amount`: quick, usual or full. `only`: names of families between commas, "" for all.
+int run_disk(const Options& options, const std::string& amount, const std::string& only);
+int run_clock(const Options& options, const std::string& amount);
 
 }  // namespace tidings::faults

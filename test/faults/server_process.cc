@@ -2,6 +2,9 @@
 
 #include <csignal>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <thread>
 
@@ -50,22 +53,66 @@ ServerProcess::~ServerProcess() {
   kill();
 }
 
-base::Status ServerProcess::start() {
+void ServerProcess::give(std::vector<std::string> settings, std::vector<std::string> environment) {
+  settings_ = std::move(settings);
+  environment_ = std::move(environment);
+}
+
+base::Status ServerProcess::start(const std::vector<std::string>& before) {
   if (child_ > 0) return base::failure("the server runs already");
+  std::vector<std::string> words = before;
   const std::string listen = "127.0.0.1:" + std::to_string(port_);
+  for (const auto& word :
+       {binary_, std::string("serve"), std::string("--data"), data_, std::string("--listen"), listen}) {
+    words.push_back(word);
+  }
+  for (const auto& setting : settings_) {
+    words.emplace_back("--set");
+    words.push_back(setting);
+  }
+  std::vector<char*> command;
+  for (auto& word : words) command.push_back(word.data());
+  command.push_back(nullptr);
+  const std::string log = output();
+  std::error_code none_yet;
+  said_from_ = std::filesystem::file_size(log, none_yet);
+  if (none_yet) said_from_ = 0;
+  ended_.reset();
+
   const pid_t child = fork();
   if (child < 0) return base::failure(std::string("cannot fork: ") + std::strerror(errno));
   if (child == 0) {
-    const std::string log = data_ + ".server-log";
     const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
-    execl(binary_.c_str(), binary_.c_str(), "serve", "--data", data_.c_str(), "--listen", listen.c_str(),
-          nullptr);
+    for (auto& variable : environment_) putenv(variable.data());
+    execvp(command[0], command.data());
     _exit(127);
   }
   child_ = child;
   return {};
+}
+
+std::optional<int> ServerProcess::wait_for_end(base::nanoseconds at_most) {
+  const auto until = Steady::now() + at_most;
+  while (child_ > 0) {
+    int status = 0;
+    if (waitpid(child_, &status, WNOHANG) == child_) {
+      child_ = 0;
+      ended_ = status;
+    } else if (Steady::now() > until) {
+      return std::nullopt;
+    } else {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  return ended_;
+}
+
+std::string ServerProcess::said() const {
+  std::ifstream file(output());
+  file.seekg(static_cast<std::streamoff>(said_from_));
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 int ServerProcess::wait() {
@@ -105,6 +152,7 @@ base::Status ServerProcess::wait_until_ready(base::nanoseconds at_most) {
     int status = 0;
     if (waitpid(child_, &status, WNOHANG) == child_) {
       child_ = 0;
+      ended_ = status;
       return base::failure("the server ended at its start; see " + data_ + ".server-log");
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(5));

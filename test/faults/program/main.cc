@@ -27,6 +27,30 @@ int main(int argc, char** argv) {
       tidings::faults::run_copy_back);
   add("duplicates", "so many messages, a restart, all their client ids again", 1000,
       tidings::faults::run_duplicates);
+
+  std::string amount = "usual", only;
+  bool quick = false, full = false;
+  const auto add_amounts = [&](const char* name, const char* about, auto run) {
+    auto* command = app.add_subcommand(name, about);
+    command->add_option("--binary", options.binary, "the tidings program")->required();
+    command->add_option("--seed", options.seed, "of what is random");
+    command->add_flag("--quick", quick, "a small part of the cases");
+    command->add_flag("--full", full, "every case");
+    command->add_flag("--json", options.json, "one JSON object on one line");
+    command->callback([&, run] {
+      if (full || quick) amount = full ? "full" : "quick";
+      status = run();
+    });
+    return command;
+  };
+  auto* disk = add_amounts("disk", "EIO, kills at system calls, a full disk, a log that is cut or flipped",
+                           [&] { return tidings::faults::run_disk(options, amount, only); });
+  options.count = 0;
+  disk->add_option("--count", options.count,
+                   "kills of each call, cuts and flips, instead of the usual number");
+  disk->add_option("--only", only, "sync, calls, start, full, cut, flip; several with commas");
+  add_amounts("clock", "the server's clock jumps",
+              [&] { return tidings::faults::run_clock(options, amount); });
   CLI11_PARSE(app, argc, argv);
   return status;
 }
