@@ -1,69 +1,11 @@
-#include "api/api.h"
-
+#include "api/api_for_test.h"
 #include "api/time_text.h"
-#include "test/gateway/fixture.h"
-#include "wire/json_reader.h"
 
 namespace tidings::api {
 namespace {
 
 using gateway::ann;
 using gateway::bob;
-
-// An answered call, its body as text.
-struct Answered {
-  int count = 0;
-  net::HttpResponse response;
-  const std::string& header(std::string_view name) const {
-    static const std::string none;
-    const auto* found = net::find_header(response.headers, name);
-    return found ? *found : none;
-  }
-};
-
-class ApiTest : public gateway::GatewayTest {
- protected:
-  std::shared_ptr<Answered> ask(std::string method, std::string target, std::string body = "",
-                                net::HttpHeaders headers = {}, std::string token = "ann-phone",
-                                Api* api = nullptr) {
-    net::HttpRequest request;
-    request.method = std::move(method);
-    const size_t mark = target.find('?');
-    request.path = target.substr(0, mark);
-    if (mark != target.npos) request.query = target.substr(mark + 1);
-    request.headers = std::move(headers);
-    if (!token.empty()) request.headers.emplace_back("authorization", "bearer " + token);
-    request.body = std::move(body);
-    auto answered = std::make_shared<Answered>();
-    (api ? api : &api_)->on_request(std::move(request), [answered](net::HttpResponse response) {
-      ++answered->count;
-      answered->response = std::move(response);
-    });
-    executor_.run();
-    return answered;
-  }
-  // The answer is a problem with this status and code.
-  static void expect_problem(const std::shared_ptr<Answered>& answered, int status, const std::string& code) {
-    ASSERT_EQ(answered->count, 1);
-    EXPECT_EQ(answered->response.status, status) << answered->response.body;
-    EXPECT_EQ(answered->header("Content-Type"), "application/problem+json");
-    EXPECT_EQ(text(answered, "code"), code);
-    EXPECT_NE(answered->response.body.find("\"status\":" + std::to_string(status)), std::string::npos);
-    EXPECT_FALSE(text(answered, "title").empty() || text(answered, "type").empty() ||
-                 text(answered, "detail").empty());
-  }
-  static std::string text(const std::shared_ptr<Answered>& answered, std::string_view field) {
-    auto parsed = wire::parse_json(answered->response.body, 16);
-    wire::JsonObject object;
-    if (!parsed || parsed->root.get(object) != simdjson::SUCCESS) return "no JSON";
-    return std::string(wire::Fields(object).optional_text(field).value_or("absent"));
-  }
-  std::string messages() { return "/v1/conversations/" + model::to_text(talk()) + "/messages"; }
-
-  bool ready_ = true;
-  Api api_{{*gateway_, service_, executor_, time_, random_, limits_, [this] { return ready_; }, {}, "1.2.3"}};
-  const std::string hi_ = R"({"message":{"kind":"text","text":"hi"}})";
-};
 
 TEST_F(ApiTest, ALifeFromSignUpToLogOut) {
   auto made = ask("POST", "/v1/accounts",
@@ -299,7 +241,7 @@ TEST_F(ApiTest, ADirectConversationIsMadeOnceAndFoundAgain) {
   expect_problem(ask("POST", "/v1/conversations", R"({"kind":"direct","members":["1"]})"), 400,
                  "bad_request");
   expect_problem(ask("POST", "/v1/conversations", R"({"kind":"direct","members":[2]})"), 400, "bad_request");
-  expect_problem(ask("POST", "/v1/conversations", R"({"kind":"group","members":["2"]})"), 400, "unsupported");
+  expect_problem(ask("POST", "/v1/conversations", R"({"kind":"self","members":["2"]})"), 400, "unsupported");
 }
 
 TEST_F(ApiTest, MessagesAreAPageWithTheEventsBytes) {
@@ -311,16 +253,17 @@ TEST_F(ApiTest, MessagesAreAPageWithTheEventsBytes) {
   ports::Page page;
   page.conversation = talk();
   page.events = {R"({"type":"event","seq":4})"};
-  page.upto = {4};
+  page.from = page.upto = {4};
   page.head = {9};
   page.asof = {9};
   page.more = true;
   down(ports::PageOut{pull.query, page});
   EXPECT_EQ(read->response.status, 200);
-  EXPECT_EQ(read->response.body,
-            R"({"conversation":")" + model::to_text(talk()) +
-                R"(","events":[{"type":"event","seq":4}],"holes":[],"upto":4,"head":9,"more":true,)"
-                R"("asof":9,"marks":[],"mark_count":0})");
+  EXPECT_EQ(
+      read->response.body,
+      R"({"conversation":")" + model::to_text(talk()) +
+          R"(","events":[{"type":"event","seq":4}],"holes":[],"from":4,"upto":4,"head":9,"more":true,"earlier":false,)"
+          R"("asof":9,"marks":[],"mark_count":0})");
 }
 
 TEST_F(ApiTest, PeopleAreFoundByHandleAndThoseOneTalksToById) {

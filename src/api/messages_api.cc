@@ -1,9 +1,8 @@
 #include "api/messages_api.h"
 
-#include <algorithm>
-
 #include "api/answers.h"
 #include "api/parameters.h"
+#include "api/time_text.h"
 #include "wire/frame_words.h"
 
 namespace tidings::api {
@@ -73,36 +72,25 @@ void mark_read(const Api::Parts& parts, const CallPtr& call) {
   parts.gateway.mark(call->who(), mark, answer_empty_with(call));
 }
 
-// Who else has the event at `event.seq`, by the marks of a page.
-void answer_reads(const CallPtr& call, const model::Cursor& event, const ports::Page& page) {
+void write_time(wire::JsonWriter& json, std::string_view name, const std::optional<base::WallTime>& time) {
+  if (time) json.key(name).string(time_text(*time));
+}
+
+void answer_reads(const CallPtr& call, const model::ConversationId& conversation, const model::Cursor& event,
+                  const std::vector<ports::ReadRow>& rows) {
   std::string out;
   wire::JsonWriter json(out);
-  json.begin_object().key("conversation").string(model::to_text(page.conversation));
+  json.begin_object().key("conversation").string(model::to_text(conversation));
   json.key("seq").number(event.seq.value).key("id").string(model::to_text(event.id));
-  if (page.members > model::listed_marks_max || !page.counts.empty()) {
-    const auto count = std::ranges::find(page.counts, event.seq, &model::ReadCount::seq);
-    if (count == page.counts.end()) {
-      return call->refuse({Code::limit, "Among so many members only your own newest messages are counted."});
-    }
-    json.key("read_count").number(count->read).key("delivered_count").number(count->delivered);
-    json.key("others").number(page.members > 0 ? page.members - 1 : 0).end_object();
-    return call->answer(200, std::move(out));
+  json.key("people").begin_array();
+  for (const auto& row : rows) {
+    json.begin_object().key("user").string(model::to_text(row.user));
+    json.key("delivered").boolean(row.delivered).key("read").boolean(row.read);
+    write_time(json, "delivered_at", row.delivered_at);
+    write_time(json, "read_at", row.read_at);
+    json.end_object();
   }
-  uint64_t read = 0, delivered = 0, others = 0;
-  std::string readers, receivers;
-  wire::JsonWriter read_json(readers), delivered_json(receivers);
-  read_json.begin_array();
-  delivered_json.begin_array();
-  for (const auto& mark : page.marks) {
-    if (mark.user == call->who().user) continue;
-    ++others;
-    if (mark.read >= event.seq) ++read, read_json.string(model::to_text(mark.user));
-    if (mark.delivered >= event.seq) ++delivered, delivered_json.string(model::to_text(mark.user));
-  }
-  read_json.end_array();
-  delivered_json.end_array();
-  json.key("read_count").number(read).key("delivered_count").number(delivered).key("others").number(others);
-  json.key("read").raw(readers).key("delivered").raw(receivers).end_object();
+  json.end_array().end_object();
   call->answer(200, std::move(out));
 }
 
@@ -122,11 +110,11 @@ void show_reads(const Api::Parts& parts, const std::weak_ptr<bool>& alive, const
         if (!there) return call->refuse(there.error());
         if (!*there) return call->refuse({Code::not_found, ""});
         if (alive.expired()) return call->refuse({Code::draining, ""});
-        p->gateway.read_messages(call->who(), conversation, {event.seq.value - 1}, 1,
-                                 [call, event](wire::Answer<ports::Page> page) {
-                                   if (!page) return call->refuse(page.error());
-                                   answer_reads(call, event, *page);
-                                 });
+        p->gateway.reads(call->who().user, conversation, event.seq,
+                         [call, event, conversation](wire::Answer<std::vector<ports::ReadRow>> rows) {
+                           if (!rows) return call->refuse(rows.error());
+                           answer_reads(call, conversation, event, *rows);
+                         });
       });
 }
 

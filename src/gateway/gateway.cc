@@ -179,6 +179,11 @@ void Gateway::State::take(ports::MembersOut& members) {
     answer(*call, std::move(members.members));
 }
 
+void Gateway::State::take(ports::ReadsOut& reads) {
+  auto asker = shared.pending.take(reads.query);
+  if (auto* call = asker ? std::get_if<RestAsker>(&*asker) : nullptr) answer(*call, std::move(reads.rows));
+}
+
 void Gateway::State::take(ports::BlocksOut& blocks) {
   auto asker = shared.pending.take(blocks.query);
   if (auto* call = asker ? std::get_if<RestAsker>(&*asker) : nullptr) answer(*call, std::move(blocks.users));

@@ -112,6 +112,9 @@ class Gateway : public ports::GatewayShard {
             std::optional<model::Position> activity, size_t limit, Done<ports::SyncRows> done);
   void members(model::UserId user, const model::ConversationId& conversation, model::UserId after,
                size_t limit, Done<ports::Members> done);
+  // Who of the others has the event at `seq`.
+  void reads(model::UserId user, const model::ConversationId& conversation, model::Seq seq,
+             Done<std::vector<ports::ReadRow>> done);
   void blocks(model::UserId user, Done<std::vector<model::UserId>> done);
   void is_member(model::UserId user, const model::ConversationId& conversation, Done<bool> done);
   // The event stands there under that id, and the person may read it.

@@ -31,7 +31,7 @@ struct RestAsker {
   using Done = std::function<void(wire::Answer<T>)>;
 
   std::variant<Done<SendAnswer>, Done<ports::Page>, Done<bool>, Done<ports::SyncRows>, Done<ports::Members>,
-               Done<std::vector<model::UserId>>>
+               Done<std::vector<model::UserId>>, Done<std::vector<ports::ReadRow>>>
       done;
   std::optional<SyncGather> sync = {};
 };

@@ -117,6 +117,12 @@ void Gateway::members(model::UserId user, const model::ConversationId& conversat
               [&](uint64_t number) { return ports::AskMembers{number, user, conversation, after, limit}; });
 }
 
+void Gateway::reads(model::UserId user, const model::ConversationId& conversation, model::Seq seq,
+                    Done<std::vector<ports::ReadRow>> done) {
+  state_->ask(conversation, std::move(done),
+              [&](uint64_t number) { return ports::AskReads{number, user, conversation, seq}; });
+}
+
 void Gateway::blocks(model::UserId user, Done<std::vector<model::UserId>> done) {
   state_->ask(model::self_conversation(user), std::move(done),
               [&](uint64_t number) { return ports::AskBlocks{number, user}; });

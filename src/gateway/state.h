@@ -21,6 +21,7 @@ struct Gateway::State {
   void take(ports::SyncOut& sync);
   void take(ports::MemberOut& member);
   void take(ports::MembersOut& members);
+  void take(ports::ReadsOut& reads);
   void take(ports::BlocksOut& blocks);
   void take(ports::EventThereOut& there);
 
