@@ -119,8 +119,7 @@ const std::vector<Setting>& settings() {
          c.data = text;
          return {};
        }},
-      {{"storage.segment_bytes", "64MiB",
-        "size of one file of the log; counts for new ones"},
+      {{"storage.segment_bytes", "64MiB", "size of one file of the log; counts for new ones"},
        [](Config& c, const std::string& text) -> base::Status {
          const auto n = parse_bytes(text);
          if (!n) return base::fail(n.error());
