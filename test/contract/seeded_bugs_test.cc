@@ -32,7 +32,7 @@ class SeededBugs : public testing::Test {
     std::string out;
     if (store_.load_state({}).value()) out += 's';
     if (!store_.read_chunks({}, {}, 1).value().empty()) out += 'c';
-    if (store_.find_entry({}, {}, {}).value()) out += 'e';
+    if (store_.find_entry({}, {}, {}).value().single) out += 'e';
     if (!store_.checkpoints().value().empty()) out += 'p';
     return out;
   }
