@@ -64,7 +64,7 @@ base::Status Effects::add_from_feed(const ports::StoreBatch::FeedEntry& entry,
         continue;
       }
       for (const auto& event : *events) {
-        if (event.seq == row.seq) note(event, row.position);
+        if (event.seq == row.seq) add(event, row.position);
       }
     }
   }
@@ -73,26 +73,28 @@ base::Status Effects::add_from_feed(const ports::StoreBatch::FeedEntry& entry,
 
 void Effects::note(const model::Event& event, model::Position position) {
   if (!fold::has_effects(event)) return;
+  add(event, position);
+  if (retry_timer_ != 0) return;
+  // In the next turn, with what else is folded in this one.
+  const base::nanoseconds delay = TIDINGS_SEED_BUG(33) ? std::chrono::seconds(1) : std::chrono::seconds(0);
+  retry_timer_ = parts_.executor.after(delay, [this] {
+    retry_timer_ = 0;
+    pump();
+  });
+}
+
+void Effects::add(const model::Event& event, model::Position position) {
   auto effects = fold::effects_of(event, position);
   if (effects.empty()) return;
-  const auto partition = model::partition_of(event.conversation);
-  auto [source, added] = sources_.try_emplace(position);
+  const auto [source, added] = sources_.try_emplace(position);
   if (!added) return;
-  ++busy_partitions_[partition.value];
-  source->second.partition = partition;
+  source->second.partition = model::partition_of(event.conversation);
+  ++busy_partitions_[source->second.partition.value];
+  gauge_.add(static_cast<int64_t>(effects.size()));
   for (auto& effect : effects) {
     source->second.targets.push_back(effect.conversation);
     waiting_.push_back(std::move(effect));
   }
-  // In the next turn, with what else is folded in this one.
-  if (retry_timer_ == 0) {
-    retry_timer_ = parts_.executor.after(
-        TIDINGS_SEED_BUG(33) ? base::nanoseconds(std::chrono::seconds(1)) : base::nanoseconds(0), [this] {
-          retry_timer_ = 0;
-          pump();
-        });
-  }
-  gauge_.add(static_cast<int64_t>(effects.size()));
 }
 
 void Effects::pump() {
