@@ -32,8 +32,10 @@ void Timelines::connected(const Welcomed& welcomed) {
         conversation.recovering = true;
       }
     }
-    if (!changes && conversation.timeline.view().have.seq.value > 0)
-      rows.push_back({id, conversation.timeline.view().have, conversation.mark_count});
+    // Of changes only what an earlier connection left behind: the server cannot know that it is owed.
+    const auto& view = conversation.timeline.view();
+    if (changes ? conversation.timeline.behind() : view.have.seq.value > 0)
+      rows.push_back({id, view.have, conversation.mark_count});
   }
   new_activity_.reset();
   sync_.start(std::move(rows), welcomed.chunk_rows_max, changes ? activity_ : std::nullopt);

@@ -1,6 +1,7 @@
 // One sync (protocol.md §11). Tier 3: tells the server all that this client has, in chunks of rows sorted by
 // conversation, of which the first begins with all zeros and the last ends with all f. Tier 2: asks what has
-// changed since an activity cursor, without rows, over the same range. One thread.
+// changed since an activity cursor, over the same range; its rows name what is behind in any case. One
+// thread.
 #pragma once
 
 #include <optional>
@@ -12,7 +13,7 @@ namespace tidings::client {
 
 class VectorSync {
  public:
-  // `rows` are sorted by conversation; with `activity` none.
+  // `rows` are sorted by conversation.
   void start(std::vector<wire::VectorEntry> rows, size_t chunk_rows_max,
              std::optional<model::Position> activity);
   // The frame whose answer is waited for.

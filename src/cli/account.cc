@@ -1,21 +1,17 @@
 #include "cli/account.h"
 
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 
 #include <sodium.h>
 #include <unistd.h>
 
 #include "account/password.h"
-#include "account/secrets.h"
 #include "account/text_rules.h"
 #include "cli/chat_text.h"
 #include "cli/password_input.h"
 #include "cli/status.h"
-#include "engine/embedded/posix_disk.h"
-#include "engine/embedded/sqlite_accounts.h"
-#include "engine/embedded/system_random.h"
+#include "server/people.h"
 
 namespace tidings::cli {
 
@@ -56,13 +52,9 @@ int add(const Options& options) {
   auto hash = account::hash_password(std::move(*password), {});
   if (!hash) return complain(status_failed, "There is not enough memory to hash a password.");
 
-  embedded::PosixDisk disk;
-  if (auto made = disk.make_directory(options.data); !made)
-    return complain(status_failed, made.error().sentence);
-  auto accounts = embedded::SqliteAccounts::open(options.data + "/accounts.sqlite");
+  auto accounts = server::open_accounts(options.data);
   if (!accounts) return complain(status_failed, accounts.error().sentence);
-  embedded::SystemRandom random;
-  const ports::Account account{{account::make_id(random)}, options.handle, name, std::move(*hash)};
+  const ports::Account account{server::new_user_id(), options.handle, name, std::move(*hash)};
   const auto added = (*accounts)->add_account(account);
   if (!added && added.error().code == wire::Code::exists)
     return complain(status_refused, "There is a " + options.handle + " already.");
@@ -72,17 +64,11 @@ int add(const Options& options) {
 }
 
 int list(const Options& options) {
-  const std::string path = options.data + "/accounts.sqlite";
-  std::error_code error;
-  if (!std::filesystem::exists(path, error))
-    return complain(status_failed, "There are no accounts in " + options.data + ".");
-  auto accounts = embedded::SqliteAccounts::open(path);
-  if (!accounts) return complain(status_failed, accounts.error().sentence);
-  const auto listed = (*accounts)->list_accounts([](const ports::Account& account) {
+  const auto listed = server::list_accounts(options.data, [](const ports::Account& account) {
     std::printf("%s\t%s\t%s\n", account.handle.c_str(), model::to_text(account.user).c_str(),
                 printable(account.display_name).c_str());
   });
-  return listed ? status_ok : complain(status_failed, "The accounts cannot be read.");
+  return listed ? status_ok : complain(status_failed, listed.error().sentence);
 }
 
 void add_data_option(CLI::App& command, Options& options) {

@@ -233,6 +233,8 @@ TEST_F(GroupShardTest, MarksMakeAConversationDifferForSyncs) {
     have.push_back({row.conversation, row.head, row.head_id, row.mark_count});
   EXPECT_TRUE(sync(ann, have).rows.empty());
   EXPECT_TRUE(sync(ann, {}, before.activity).rows.empty());
+  // What the device still has to fetch is listed again.
+  EXPECT_EQ(sync(ann, {have.front()}, before.activity).rows.size(), 1u);
   mark(bob, first.seq, first.ord, first.id);
   EXPECT_EQ(sync(ann, have).rows.size(), 1u);
   const auto rows = sync(ann, {}, before.activity).rows;

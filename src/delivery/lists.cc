@@ -48,11 +48,11 @@ ports::SyncRow row_of(const model::ConversationId& id, const fold::ConversationS
 
 bool is_news(const ports::Sync& query, const ports::SyncRow& row, const fold::ConversationState& s,
              const fold::Member& m) {
-  // The cursor is above all that it covers.
-  if (query.activity) return (row.left ? m.left.position : s.activity) >= *query.activity;
   const auto have =
       std::ranges::lower_bound(query.vector, row.conversation, {}, &ports::VectorRow::conversation);
   const bool known = have != query.vector.end() && have->conversation == row.conversation;
+  // The cursor is above all that it covers. What the device knows to be behind it still has to fetch.
+  if (query.activity) return known || (row.left ? m.left.position : s.activity) >= *query.activity;
   return !known || have->seq != row.head || have->id != row.head_id ||
          (have->mark_count && *have->mark_count != row.mark_count);
 }

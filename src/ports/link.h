@@ -63,7 +63,7 @@ struct History {
   size_t limit = 50;
 };
 // Sync of the part of from..to (inclusive) that this shard owns: with `activity` what has changed since then
-// (tier 2), else what differs from `vector`, sorted by conversation (tier 3).
+// and what `vector` names (tier 2), else what differs from `vector`, sorted by conversation (tier 3).
 struct VectorRow {
   model::ConversationId conversation;
   model::Seq seq;

@@ -134,8 +134,8 @@ struct VectorEntry {
   model::Cursor have;
   std::optional<uint64_t> mark_count;
 };
-// With `activity` (tier 2): what has changed since that cursor was handed out, whatever the vector says; else
-// (tier 3) what differs from the vector.
+// With `activity` (tier 2): what has changed since that cursor was handed out, and what the vector names,
+// because the client still has to fetch something there; else (tier 3) what differs from the vector.
 struct SyncFrame {
   Request request = 0;
   model::ConversationId from, to;  // inclusive

@@ -10,7 +10,7 @@ root = pathlib.Path(__file__).parents[2]
 bad = []
 
 for path in [*root.glob("src/**/*.h"), *root.glob("src/**/*.cc"), *root.glob("client/cpp/*.h"), *root.glob("client/cpp/*.cc")]:
-    test = path.name.endswith("_test.cc")
+    test = path.name.endswith(("_test.cc", "_for_test.h"))
     parts = path.relative_to(root).parts
     room = "client" if parts[0] == "client" else parts[1]
     text = path.read_text()
