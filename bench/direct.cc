@@ -1,32 +1,21 @@
-// B4 of performance.md without the receipt: people in pairs, every message durable before its tick, delivered
-// live to the partner, content and order verified. The server runs on core 0, the load on core 1.
+// B4 of performance.md: people in pairs, every message durable before its tick, delivered
+// live to the partner, content and order verified; then once more with clients that acknowledge what they
+// have got, from which the server derives marks and receipts. The server runs on core 0, the load on core 1.
 #include <atomic>
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <future>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include <sched.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "base/hash.h"
-#include "base/metrics.h"
 #include "bench/raw_relay.h"
+#include "bench/real_server.h"
 #include "bench/report.h"
-#include "engine/embedded/sqlite_accounts.h"
+#include "client/cpp/acks.h"
 #include "engine/embedded/system_clock.h"
-#include "engine/embedded/system_random.h"
 #include "net/reactor.h"
 #include "net/websocket.h"
 #include "wire/frames.h"
@@ -46,111 +35,11 @@ struct Options {
   std::string binary;
 };
 
-[[noreturn]] void give_up(const std::string& sentence) {
-  std::fprintf(stderr, "bench direct: %s\n", sentence.c_str());
-  std::exit(1);
-}
-
-void pin(pid_t pid, int core) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(static_cast<size_t>(core), &set);
-  sched_setaffinity(pid, sizeof set, &set);
-}
-
-struct Person {
-  model::UserId user;
-  model::DeviceId device;
-  std::string token;
-};
-
-// Logging in hashes a password for 60 ms; the accounts are written beside the server before it starts.
-std::vector<Person> make_people(const std::string& data, int count) {
-  std::filesystem::create_directories(data);
-  auto accounts = embedded::SqliteAccounts::open(data + "/accounts.sqlite");
-  if (!accounts) give_up(accounts.error().sentence);
-  embedded::SystemRandom random;
-  const embedded::SystemClock clock;
-  std::vector<Person> people;
-  for (int i = 0; i < count; ++i) {
-    Person p{{random.u64() >> 1}, {random.u64() >> 1}, "bench-" + std::to_string(random.u64())};
-    const std::string name = "p" + std::to_string(1000 + i);
-    const auto added = (*accounts)->add_account({p.user, name, name, "!"});
-    const auto device = (*accounts)->add_device({p.device, p.user, "bench", base::sha256(p.token),
-                                                 clock.wall(), clock.wall() + std::chrono::hours(24)});
-    if (!added || !device) give_up("the people could not be made");
-    people.push_back(std::move(p));
-  }
-  return people;
-}
-
-// The real binary on core 0.
-class ServerProcess {
- public:
-  ServerProcess(const std::string& binary, const std::string& data) {
-    int out[2];
-    if (pipe(out) != 0) give_up("pipe");
-    pid_ = fork();
-    if (pid_ == 0) {
-      pin(0, 0);
-      dup2(out[1], 1);
-      close(out[0]);
-      close(out[1]);
-      execl(binary.c_str(), binary.c_str(), "serve", "--listen", "127.0.0.1:0", "--data", data.c_str(),
-            "--shards", "1", nullptr);
-      _exit(127);
-    }
-    close(out[1]);
-    output_ = out[0];
-    std::string text;
-    char buffer[512];
-    while (text.find('\n') == std::string::npos) {
-      const ssize_t got = read(output_, buffer, sizeof buffer);
-      if (got <= 0) give_up("the server did not start: " + binary);
-      text.append(buffer, static_cast<size_t>(got));
-    }
-    const auto colon = text.find(':');
-    port_ = static_cast<uint16_t>(std::stoi(text.substr(colon + 1)));
-  }
-  ~ServerProcess() {
-    kill(pid_, SIGTERM);
-    waitpid(pid_, nullptr, 0);
-    close(output_);
-  }
-  uint16_t port() const { return port_; }
-  // User + system time so far.
-  double cpu_seconds() const {
-    std::ifstream file("/proc/" + std::to_string(pid_) + "/stat");
-    std::string text((std::istreambuf_iterator<char>(file)), {});
-    std::istringstream rest(text.substr(text.rfind(')') + 2));
-    std::string field;
-    double ticks = 0;
-    for (int i = 3; i <= 15 && rest >> field; ++i) {
-      if (i == 14 || i == 15) ticks += std::stod(field);
-    }
-    return ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
-  }
-
- private:
-  pid_t pid_ = 0;
-  int output_ = -1;
-  uint16_t port_ = 0;
-};
-
-double own_cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto s = [](timeval t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return s(usage.ru_utime) + s(usage.ru_stime);
-}
-
 // All people on one reactor; everything but the entry points runs there.
 class Load {
  public:
-  Load(std::vector<Person> people, uint16_t port)
-      : people_(std::move(people)), reactor_("load"), port_(port) {
+  Load(std::vector<Person> people, uint16_t port, bool acks)
+      : people_(std::move(people)), reactor_("load"), port_(port), acks_(acks) {
     lines_.resize(people_.size());
     reactor_.start();
   }
@@ -195,6 +84,7 @@ class Load {
             " ticked, " + std::to_string(delivered_) + " delivered");
   }
   uint64_t ticked() const { return ticked_; }
+  uint64_t receipts() const { return receipts_; }
 
  private:
   struct Line : net::WebSocket::Handler {
@@ -202,6 +92,7 @@ class Load {
     size_t index = 0;
     std::unique_ptr<net::WebSocket> socket;
     model::ConversationId conversation;
+    client::Acks acks;
     uint64_t sent = 0, received = 0;
     model::Seq last_seq;
     void on_message(std::string_view text) override { load->on_message(*this, text); }
@@ -233,6 +124,10 @@ class Load {
 
   void on_message(Line& line, std::string_view text) {
     auto parsed = wire::parse_server_frames(text);
+    if (acks_) {
+      line.acks.taken(parsed.counted, text.size(), clock_.monotonic());
+      if (const auto ack = line.acks.due(clock_.monotonic())) line.socket->send(wire::encode(*ack));
+    }
     for (auto& frame : parsed.frames) {
       if (!frame) give_up("a frame of the server cannot be read: " + frame.error().detail);
       if (std::holds_alternative<wire::Ok>(*frame)) {
@@ -240,7 +135,16 @@ class Load {
       } else if (auto* event = std::get_if<wire::EventFrame>(&*frame)) {
         on_event(line, event->event);
       } else if (std::holds_alternative<wire::Welcome>(*frame)) {
+        if (acks_) {
+          // Nothing counts as delivered to a session before its first sync.
+          line.socket->send(wire::encode(wire::SyncFrame{3, {}, last_conversation(), {}, {}}));
+        } else if (++welcomed_ == lines_.size()) {
+          create_conversations();
+        }
+      } else if (std::holds_alternative<wire::SyncAnswer>(*frame)) {
         if (++welcomed_ == lines_.size()) create_conversations();
+      } else if (std::holds_alternative<wire::Receipt>(*frame)) {
+        ++receipts_;
       } else if (auto* error = std::get_if<wire::ErrorFrame>(&*frame)) {
         // All conversations are made at once: those beyond the bound of loads come again, as any client
         // would.
@@ -251,6 +155,11 @@ class Load {
         give_up("the server refuses: " + std::string(wire::name(error->code)) + " " + error->message);
       }
     }
+  }
+  static model::ConversationId last_conversation() {
+    model::ConversationId id;
+    id.bytes.fill(0xFF);
+    return id;
   }
   void create_conversations() {
     for (auto& line : lines_) {
@@ -284,7 +193,7 @@ class Load {
   void send(size_t index) {
     Line& line = *lines_[index];
     wire::MessageSend frame;
-    frame.request = 2 + line.sent;
+    frame.request = 10 + line.sent;
     frame.conversation = line.conversation;
     frame.client_id = next_client_id(line);
     frame.message.text = text(index, line.sent++);
@@ -300,43 +209,44 @@ class Load {
   std::vector<Person> people_;
   net::Reactor reactor_;
   uint16_t port_;
+  const bool acks_;
   embedded::SystemClock clock_;
   std::vector<std::unique_ptr<Line>> lines_;
   std::function<void()> ready_;
   size_t welcomed_ = 0, created_ = 0;
   uint64_t client_ids_ = 0;
   bool sending_ = false;
-  std::atomic<uint64_t> sent_{0}, ticked_{0}, delivered_{0};
+  std::atomic<uint64_t> sent_{0}, ticked_{0}, delivered_{0}, receipts_{0};
 };
 
 struct Figures {
   double messages_per_second = 0, server_us_per_message = 0, client_cpu_percent = 0;
+  double receipts_per_message = 0;
 };
 
-Figures run(const Options& options, int window) {
-  char directory[] = "/tmp/tidings-bench-XXXXXX";
-  if (!mkdtemp(directory)) give_up("no directory for the data");
-  const std::string data = directory;
+Figures run(const Options& options, int window, bool acks) {
+  const Directory directory;
+  const std::string& data = directory.path();
   Figures figures;
   {
     auto people = make_people(data, options.people);
     ServerProcess server(options.binary, data);
-    Load load(std::move(people), server.port());
+    Load load(std::move(people), server.port(), acks);
     load.connect_all();
     load.start(window);
     std::this_thread::sleep_for(std::chrono::seconds(1));
     const auto begun = SteadyClock::now();
-    const uint64_t ticked = load.ticked();
+    const uint64_t ticked = load.ticked(), receipts = load.receipts();
     const double server_cpu = server.cpu_seconds(), client_cpu = own_cpu_seconds();
     std::this_thread::sleep_for(std::chrono::duration<double>(options.seconds));
     const double took = std::chrono::duration<double>(SteadyClock::now() - begun).count();
     const auto messages = static_cast<double>(load.ticked() - ticked);
     figures.messages_per_second = messages / took;
     figures.server_us_per_message = (server.cpu_seconds() - server_cpu) * 1e6 / messages;
+    figures.receipts_per_message = static_cast<double>(load.receipts() - receipts) / messages;
     figures.client_cpu_percent = (own_cpu_seconds() - client_cpu) / took * 100;
     load.finish();
   }
-  std::filesystem::remove_all(data);
   return figures;
 }
 
@@ -361,9 +271,10 @@ int main_program(int argc, char** argv) {
   }
   const double reference_seconds = options.quick ? 2 : 5;
   const RelayResult floor = run_raw_relay(options.people, 1, reference_seconds);
-  const Figures single = run(options, 1);
+  const Figures single = run(options, 1, false);
   const RelayResult pipelined_floor = run_raw_relay(options.people, pipelined_window, reference_seconds);
-  const Figures pipelined = run(options, pipelined_window);
+  const Figures pipelined = run(options, pipelined_window, false);
+  const Figures single_acks = run(options, 1, true), pipelined_acks = run(options, pipelined_window, true);
   if (!options.json) {
     fmt::print("{:>10} {:>12} {:>12} {:>12} {:>6} {:>12} {:>9}\n", "in flight", "messages/s", "server us",
                "raw msg/s", "ratio", "raw us", "load CPU");
@@ -375,6 +286,9 @@ int main_program(int argc, char** argv) {
     };
     row(1, single, floor);
     row(pipelined_window, pipelined, pipelined_floor);
+    fmt::print("with acknowledgements:\n");
+    row(1, single_acks, floor);
+    row(pipelined_window, pipelined_acks, pipelined_floor);
     fmt::print("{}\ndirect: {:.0f} messages/s from {} people, {:.2f} of the raw {:.0f}\n", machine(),
                single.messages_per_second, options.people,
                single.messages_per_second / floor.messages_per_second, floor.messages_per_second);
@@ -389,6 +303,12 @@ int main_program(int argc, char** argv) {
   out.number("pipelined_ratio", pipelined.messages_per_second / pipelined_floor.messages_per_second);
   out.number("pipelined_server_us_per_message", pipelined.server_us_per_message);
   out.number("pipelined_client_cpu_percent", pipelined.client_cpu_percent);
+  out.number("acks_value", single_acks.messages_per_second);
+  out.number("acks_server_us_per_message", single_acks.server_us_per_message);
+  out.number("acks_receipts_per_message", single_acks.receipts_per_message);
+  out.number("acks_pipelined_value", pipelined_acks.messages_per_second);
+  out.number("acks_pipelined_server_us_per_message", pipelined_acks.server_us_per_message);
+  out.number("acks_pipelined_receipts_per_message", pipelined_acks.receipts_per_message);
   out.count("people", static_cast<uint64_t>(options.people));
   fmt::print("{}\n", out.json());
   return 0;

@@ -50,13 +50,29 @@ model::Command message(model::UserId from, model::UserId to, uint64_t number) {
   return c;
 }
 
-// Takes nothing: the records are handed to the shard by hand.
-struct NoLog : ports::Log {
-  std::optional<wire::Code> append(std::vector<Append>) override { return wire::Code::unsupported; }
+// Records are handed to the shard by hand; what the shard itself appends (effects) waits here to be handed to
+// it like the rest. Thread: the shard's.
+struct HandedLog : ports::Log {
+  std::optional<wire::Code> append(std::vector<Append> records) override {
+    for (auto& record : records) appended.push_back(std::move(record));
+    return std::nullopt;
+  }
   void read(model::Position, Sink) override {}
   void trim(model::Position) override {}
-  model::Position end() const override { return {}; }
+  model::Position end() const override { return {next}; }
   base::WallTime time() const override { return t0; }
+  // Hands over `records`, and what was appended before.
+  void hand_out(delivery::Shard& shard, std::vector<Append> records) {
+    auto all = std::exchange(appended, {});
+    for (auto& record : records) all.push_back(std::move(record));
+    if (all.empty()) return;
+    std::vector<ports::LogRecord> out;
+    for (auto& [partition, payload] : all) out.push_back({{next++}, partition, t0, std::move(payload)});
+    shard.on_records(std::move(out), {next});
+  }
+
+  std::vector<Append> appended;
+  uint64_t next = 1;
 };
 
 }  // namespace
@@ -98,35 +114,39 @@ StoreCost run_store(uint64_t conversations, uint64_t messages) {
     base::ThreadExecutor home("shard"), readers("reader", 2), writing("store");
     embedded::SystemClock clock;
     base::Limits limits;
-    limits.states_max = conversations + 1;
-    NoLog log;
+    limits.states_max = 3 * conversations + 1;  // and the own logs of both
+    HandedLog log;
     delivery::StoreWriter writer({writing, **store, clock, limits, metrics, 1, {}, give_up});
     delivery::Shard shard({0, 1, home, readers, log, **store, writer, limits, metrics, 1, give_up});
-    shard.start({});
-    uint64_t position = 1;
+    if (auto started = shard.start({}, {}); !started.ok()) give_up(started.error().sentence);
+    const auto at_home = [&](auto call) {
+      std::promise<decltype(call())> done;
+      home.post([&] { done.set_value(call()); });
+      return done.get_future().get();
+    };
     const auto feed = [&](uint64_t count, const auto& command) {
       for (uint64_t done = 0; done < count;) {
-        std::vector<ports::LogRecord> records;
+        std::vector<ports::Log::Append> records;
         for (; records.size() < 512 && done < count; ++done) {
           const model::Command c = command(done);
-          records.push_back({{position++}, model::partition_of(c.conversation), t0, wire::encode_record(c)});
+          records.push_back({model::partition_of(c.conversation), wire::encode_record(c)});
         }
-        std::promise<void> taken;
-        home.post([&] {
-          shard.on_records(std::move(records), {position});
-          taken.set_value();
+        at_home([&] {
+          log.hand_out(shard, std::move(records));
+          return true;
         });
-        taken.get_future().wait();
       }
-      // The last flush, once all loads ended.
+      // The last flush, once all loads ended, and the effects that it caused.
       for (bool folded = false; !folded;) {
-        std::promise<bool> done;
-        home.post([&] { done.set_value(shard.folded_below().value == position); });
-        folded = done.get_future().get();
+        std::promise<void> flushed;
+        home.post([&] { shard.flush([&] { flushed.set_value(); }); });
+        flushed.get_future().wait();
+        folded = at_home([&] {
+          const bool all = log.appended.empty() && shard.folded_below().value == log.next;
+          log.hand_out(shard, {});
+          return all;
+        });
       }
-      std::promise<void> flushed;
-      home.post([&] { shard.flush([&] { flushed.set_value(); }); });
-      flushed.get_future().wait();
     };
     const auto pair = [](uint64_t i) {
       return std::pair(model::UserId{2 * i + 1}, model::UserId{2 * i + 2});

@@ -2,6 +2,7 @@
 // on one line.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <string>
@@ -50,6 +51,14 @@ inline std::string machine() {
   ::uname(&about);
   return fmt::format("{}, {} cores, {} {}", about.machine, std::thread::hardware_concurrency(), about.sysname,
                      about.release);
+}
+
+// NaN of nothing.
+inline double percentile(std::vector<double>& values, double percent) {
+  if (values.empty()) return std::nan("");
+  const auto at = static_cast<size_t>(static_cast<double>(values.size() - 1) * percent / 100);
+  std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(at), values.end());
+  return values[at];
 }
 
 // The object that a workload ends with: its figure, the raw reference of the same run, and their ratio.

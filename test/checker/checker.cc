@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <unordered_map>
 
 #include <fmt/format.h>
+
+#include "test/checker/people_laws.h"
+#include "test/checker/reference.h"
 
 namespace tidings::checker {
 namespace {
@@ -15,7 +19,8 @@ using model::MessageId;
 using model::Seq;
 
 constexpr std::array<std::string_view, law_count> names{"kept",       "true",   "once",      "order",
-                                                        "contiguous", "branch", "same fold", "recovers"};
+                                                        "contiguous", "branch", "same fold", "recovers",
+                                                        "marks",      "unread", "private",   "same state"};
 
 // What was on its way when a server went back may still arrive for so long.
 constexpr int64_t in_flight_ns = 5'000'000'000;
@@ -59,13 +64,15 @@ struct Display {
 
 class Judge {
  public:
-  explicit Judge(const History& history) : history_(history) {}
+  explicit Judge(const History& history)
+      : history_(history),
+        blame_([this](Law law, std::string sentence) { blame(law, std::move(sentence)); }) {}
 
   Verdict run() {
     // First, because fresh copies are not complete then, and the other laws complain for that reason alone.
     for (const auto& sentence : history_.stuck()) blame(Law::recovers, sentence);
     collect_restores();
-    collect_reference();
+    reference_ = std::make_unique<Reference>(history_, blame_);
     walk();
     judge_stored();
     judge_ticks();
@@ -74,6 +81,7 @@ class Judge {
     judge_displays();
     judge_copies();
     judge_pages();
+    judge_people(history_, *reference_, blame_);
     for (const auto& [from, hash] : history_.folds()) {
       if (hash != history_.folds().front().second) {
         blame(Law::same_fold,
@@ -106,10 +114,7 @@ class Judge {
     }
     return text + (send.failed ? ", finally refused)" : ")");
   }
-  static std::string describe(const Observed& event) {
-    return fmt::format("seq {} (id {}, client id {}, from {}) of {}", event.seq.value, event.id.value,
-                       model::to_text(event.client_id), event.from.value, model::to_text(event.conversation));
-  }
+  static std::string describe(const Observed& event) { return checker::describe(event); }
 
   // What was seen at this time, and sent before the restore, may be gone with the branch that the restore
   // left.
@@ -130,37 +135,6 @@ class Judge {
       if (record.what == What::copy) copied[record.number] = record.time_ns;
       if (record.what == What::restore) lost_.push_back({copied[record.number], record.time_ns});
     }
-  }
-
-  // The first fresh copy of each conversation is the reference, once it was found sound.
-  void collect_reference() {
-    for (const auto& copy : history_.copies()) {
-      if (!copy.fresh || reference_.contains(copy.conversation)) continue;
-      reference_[copy.conversation] = &copy;
-      uint64_t seq = 0;
-      MessageId last;
-      for (const auto& event : copy.events) {
-        if (event.seq.value != ++seq) {
-          blame(Law::contiguous,
-                fmt::format("{} pulled everything and got seq {} where {} was due in {}", copy.holder,
-                            event.seq.value, seq, model::to_text(copy.conversation)));
-          seq = event.seq.value;
-        }
-        if (event.id <= last) {
-          blame(Law::order, fmt::format("ids do not grow with seq at {}", describe(event)));
-        }
-        last = event.id;
-      }
-    }
-  }
-  // The reference's event at a seq, nullptr beyond its head.
-  const Observed* stored_at(const ConversationId& conversation, Seq seq) const {
-    const auto found = reference_.find(conversation);
-    if (found == reference_.end()) return nullptr;
-    const auto& events = found->second->events;
-    if (seq.value == 0 || seq.value > events.size()) return nullptr;
-    const auto& event = events[seq.value - 1];
-    return event.seq == seq ? &event : nullptr;
   }
 
   void walk() {
@@ -209,6 +183,8 @@ class Judge {
           break;
         case What::copy:
         case What::restore:
+        case What::mark:
+        case What::receipt:
           break;
       }
     }
@@ -219,6 +195,13 @@ class Judge {
     const auto& event = record.event;
     auto& ids = displays_[{record.device, event.conversation}].ids;
     const auto who = device_name(record.device);
+    // What it may not read it passes over. After a restore that is not known of the branch that was left.
+    if (event.seq.value > ids.size() + 1 &&
+        (may_be_displaced(record.time_ns, nullptr) ||
+         reference_->is_closed_to(history_.devices()[record.device].user, event.conversation, ids.size() + 1,
+                                  event.seq.value - 1))) {
+      ids.resize(event.seq.value - 1);
+    }
     if (event.seq.value <= ids.size() && event.seq.value > 0) {
       const bool same = ids[event.seq.value - 1] == event.id;
       blame(same ? Law::once : Law::order,
@@ -239,7 +222,8 @@ class Judge {
   // Somebody sent it, just so.
   void judge_content(const Observed& event, const std::string& who) {
     if (!event.is_message) {
-      if (event.seq.value != 1) {
+      const bool creates = event.body && std::holds_alternative<model::ConversationCreated>(*event.body);
+      if (creates && event.seq.value != 1) {
         blame(Law::is_true, fmt::format("{} has a creation at {}", who, describe(event)));
       }
       return;
@@ -255,7 +239,7 @@ class Judge {
 
   // It stands where the reference has it, unless a restore took it away.
   void judge_place(const Observed& event, int64_t time_ns, const std::string& who) {
-    const auto* stored = stored_at(event.conversation, event.seq);
+    const auto* stored = reference_->at(event.conversation, event.seq);
     if (stored && stored->id == event.id && stored->content == event.content &&
         stored->client_id == event.client_id)
       return;
@@ -274,9 +258,10 @@ class Judge {
   }
 
   void judge_stored() {
-    for (const auto& [conversation, copy] : reference_) {
-      for (const auto& event : copy->events) {
-        judge_content(event, copy->holder);
+    for (const auto& [conversation, c] : reference_->all()) {
+      for (const auto& event : c.events) {
+        if (event.seq.value == 0) continue;
+        judge_content(event, "a fresh device");
         auto* send = event.is_message ? find({event.from, event.client_id}) : nullptr;
         if (!send) continue;
         if (send->stored) {
@@ -372,7 +357,8 @@ class Judge {
   void judge_displays() {
     for (const auto& [of, display] : displays_) {
       for (uint64_t seq = 1; seq <= display.ids.size(); ++seq) {
-        const auto* stored = stored_at(of.second, Seq{seq});
+        const auto* stored = reference_->at(of.second, Seq{seq});
+        if (display.ids[seq - 1] == MessageId{}) continue;  // a hole
         if (stored && stored->id == display.ids[seq - 1]) continue;
         if (lost_.empty()) break;  // was told with the event itself
         blame(Law::branch,
@@ -384,35 +370,42 @@ class Judge {
     }
   }
 
+  // Everybody holds just what the person may read.
   void judge_copies() {
     for (const auto& copy : history_.copies()) {
-      const auto found = reference_.find(copy.conversation);
+      const auto* stored = reference_->find(copy.conversation);
       const auto law = lost_.empty() ? Law::contiguous : Law::branch;
-      if (found == reference_.end()) {
+      if (!stored) {
         if (!copy.events.empty()) {
           blame(law,
                 fmt::format("{} holds {} that nobody pulls", copy.holder, model::to_text(copy.conversation)));
         }
         continue;
       }
-      const auto& events = found->second->events;
-      if (&copy == found->second) continue;
-      if (copy.events.size() != events.size()) {
-        blame(law,
-              fmt::format("{} holds {} events of {} in the end, {} holds {}", copy.holder, copy.events.size(),
-                          model::to_text(copy.conversation), found->second->holder, events.size()));
-      }
-      for (size_t i = 0; i < std::min(events.size(), copy.events.size()); ++i) {
-        const auto& a = copy.events[i];
-        const auto& b = events[i];
+      auto next = copy.events.begin();
+      for (uint64_t seq = 1; seq <= stored->head(); ++seq) {
+        const auto& b = stored->events[seq - 1];
+        const bool held = next != copy.events.end() && next->seq.value <= seq;
+        if (!held && (b.seq.value == 0 || !reference_->may_read(copy.user, copy.conversation, b.seq)))
+          continue;
+        if (!held) {
+          blame(law, fmt::format("{} holds {} events in the end, without {}", copy.holder, copy.events.size(),
+                                 describe(b)));
+          break;
+        }
+        const auto& a = *next++;
         if (a.seq == b.seq && a.id == b.id && a.content == b.content && a.client_id == b.client_id &&
             a.from == b.from) {
           continue;
         }
         blame(lost_.empty() ? Law::order : Law::branch,
-              fmt::format("{} holds {}, {} holds {}", copy.holder, describe(a), found->second->holder,
-                          describe(b)));
+              fmt::format("{} holds {}, a fresh device {}", copy.holder, describe(a), describe(b)));
+        next = copy.events.end();
         break;
+      }
+      if (next != copy.events.end()) {
+        blame(law, fmt::format("{} holds {}, and a fresh device holds nothing there", copy.holder,
+                               describe(*next)));
       }
     }
   }
@@ -450,9 +443,10 @@ class Judge {
   }
 
   const History& history_;
+  const Blame blame_;
   Verdict verdict_;
   std::vector<Window> lost_;
-  std::map<ConversationId, const Copy*> reference_;
+  std::unique_ptr<Reference> reference_;
   std::unordered_map<SendKey, size_t, SendKeyHash> sends_;
   std::vector<Send> sends_list_;                              // in the order of sending
   std::map<std::pair<Device, uint64_t>, size_t> first_with_;  // by content, which workloads make unique

@@ -18,14 +18,50 @@ void write(base::Writer& out, const Observed& event) {
   out.fixed(static_cast<uint8_t>(event.is_message));
 }
 
-uint64_t content_of(const model::ConversationCreated& created) {
-  auto members = created.members;
-  std::sort(members.begin(), members.end());
+struct Writing {
+  base::Writer& out;
+
+  void users(std::vector<model::UserId> all) const {
+    std::sort(all.begin(), all.end());
+    for (const auto user : all) out.fixed(user.value);
+  }
+  void operator()(const model::MessageCreated&) const {}
+  void operator()(const model::ConversationCreated& created) const {
+    out.fixed(static_cast<uint8_t>(created.kind));
+    users(created.members);
+    out.string(created.title);
+    out.fixed(static_cast<uint8_t>(created.history));
+  }
+  void operator()(const model::ConversationUpdated& updated) const {
+    out.string(updated.title.value_or("-"));
+    out.fixed(static_cast<uint8_t>(updated.history.value_or(model::History{})));
+  }
+  void operator()(const model::MembersAdded& added) const { users(added.members); }
+  void operator()(const model::MemberRemoved& removed) const { out.fixed(removed.user.value); }
+  void operator()(const model::MemberLeft& left) const {
+    out.fixed(left.user.value);
+    out.fixed(left.successor.value_or(model::UserId{}).value);
+  }
+  void operator()(const model::RoleChanged& changed) const {
+    out.fixed(changed.user.value);
+    out.fixed(static_cast<uint8_t>(changed.role));
+  }
+  void operator()(const model::ConversationListed& listed) const {
+    out.raw(listed.conversation.bytes);
+    out.fixed(static_cast<uint8_t>(listed.kind));
+    out.fixed(static_cast<uint8_t>(listed.listed));
+  }
+  void operator()(const model::BlockSet& set) const {
+    out.fixed(set.user.value);
+    out.fixed(static_cast<uint8_t>(set.blocked));
+  }
+};
+
+uint64_t content_of(const decltype(model::Event::body)& body) {
   base::Bytes bytes;
   base::Writer out(bytes);
-  out.fixed(static_cast<uint8_t>(created.kind));
-  for (const auto member : members) out.fixed(member.value);
-  return base::xxh64(bytes, 1);
+  std::visit(Writing{out}, body);
+  return base::xxh64(bytes, 1 + body.index());
 }
 
 }  // namespace
@@ -35,15 +71,20 @@ uint64_t content_of(const model::Message& message) {
 }
 
 Observed observed(const model::Event& event) {
-  const auto* message = std::get_if<model::MessageCreated>(&event.body);
-  return {
-      event.conversation,
-      event.seq,
-      event.id,
-      event.from,
-      event.client_id,
-      message ? content_of(message->message) : content_of(std::get<model::ConversationCreated>(event.body)),
-      message != nullptr};
+  Observed out{.conversation = event.conversation,
+               .seq = event.seq,
+               .id = event.id,
+               .from = event.from,
+               .client_id = event.client_id,
+               .body = nullptr};
+  if (const auto* message = std::get_if<model::MessageCreated>(&event.body)) {
+    out.content = content_of(message->message);
+  } else {
+    out.content = content_of(event.body);
+    out.is_message = false;
+    out.body = std::make_shared<const decltype(event.body)>(event.body);
+  }
+  return out;
 }
 
 Device History::add_device(DeviceInfo info) {
@@ -91,6 +132,17 @@ void History::restore(int64_t time_ns, uint64_t number) {
   add(time_ns, What::restore, 0, {}, number);
 }
 
+void History::mark(int64_t time_ns, Device device, const model::ConversationId& conversation, model::Seq read,
+                   bool hidden) {
+  add(time_ns, What::mark, device,
+      {.conversation = conversation, .seq = read, .from = devices_[device].user, .body = nullptr}, hidden);
+}
+void History::receipt_seen(int64_t time_ns, Device device, const model::ConversationId& conversation,
+                           model::UserId user, model::Seq read, model::Seq delivered) {
+  add(time_ns, What::receipt, device,
+      {.conversation = conversation, .seq = read, .from = user, .body = nullptr}, delivered.value);
+}
+
 uint64_t History::hash() const {
   base::Bytes bytes;
   base::Writer out(bytes);
@@ -111,6 +163,18 @@ uint64_t History::hash() const {
     out.string(copy.holder);
     for (const auto& event : copy.events) write(out, event);
   }
+  for (const auto& view : views_) {
+    out.raw(view.conversation.bytes);
+    out.string(view.title);
+    out.fixed(view.member_count);
+    for (const auto& mark : view.marks) {
+      out.fixed(mark.user.value);
+      out.fixed(mark.read.value);
+      out.fixed(mark.delivered.value);
+    }
+    out.fixed(view.unread);
+  }
+  for (const auto& seen : unread_) out.fixed(seen.unread);
   for (const auto& [from, hash] : folds_) out.fixed(hash);
   for (const auto& sentence : stuck_) out.string(sentence);
   return base::xxh64(bytes);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,7 @@ struct DeviceInfo {
   bool keeps_outbox = true;
 };
 
-// An event as an observer saw it. `content` is a hash of the text; of the members for a creation.
+// An event as an observer saw it. `content` is a hash of the text, or of what else it says.
 struct Observed {
   model::ConversationId conversation;
   model::Seq seq;
@@ -32,6 +33,7 @@ struct Observed {
   model::ClientId client_id;
   uint64_t content = 0;
   bool is_message = true;
+  std::shared_ptr<const decltype(model::Event::body)> body;  // of all but messages
 };
 Observed observed(const model::Event& event);
 uint64_t content_of(const model::Message& message);
@@ -45,6 +47,8 @@ enum class What : uint8_t {
   restart,  // a new process of the device: what it showed is gone
   copy,     // the server's data was copied aside; `number` names the copy
   restore,  // the server goes on from copy `number`
+  mark,     // the device's person has read up to the event's seq; `number` 1: hidden from others
+  receipt,  // the device shows that the event's `from` has read up to its seq, and received up to `number`
 };
 
 struct Record {
@@ -74,6 +78,30 @@ struct Copy {
   std::vector<Observed> events;
 };
 
+// What a device shows of a conversation at the end, beside its events.
+struct View {
+  Device device = 0;
+  bool fresh = false;
+  model::ConversationId conversation;
+  std::string title;
+  bool left = false;
+  model::Role role = model::Role::member;
+  uint64_t member_count = 0;
+  std::vector<model::UserId> members;  // as far as it knows them, sorted
+  std::vector<model::Mark> marks;      // likewise
+  uint64_t unread = 0;
+};
+// What somebody was told of unread messages after everything was healed: a list of the server, a display.
+struct UnreadSeen {
+  Device device = 0;
+  model::ConversationId conversation;
+  uint64_t unread = 0;
+};
+struct BlocksSeen {
+  Device device = 0;
+  std::vector<model::UserId> blocked;  // sorted
+};
+
 // Thread: one. Records come in the order of their times.
 class History {
  public:
@@ -89,8 +117,20 @@ class History {
   void restart(int64_t time_ns, Device device);
   void copy_aside(int64_t time_ns, uint64_t number);
   void restore(int64_t time_ns, uint64_t number);
+  void mark(int64_t time_ns, Device device, const model::ConversationId& conversation, model::Seq read,
+            bool hidden = false);
+  void receipt_seen(int64_t time_ns, Device device, const model::ConversationId& conversation,
+                    model::UserId user, model::Seq read, model::Seq delivered);
   void page(Page page) { pages_.push_back(std::move(page)); }
   void final_copy(Copy copy) { copies_.push_back(std::move(copy)); }
+  // The end, too. A person's own log is a conversation like any other: its copies go to final_copy().
+  void final_view(View view) { views_.push_back(std::move(view)); }
+  void unread_seen(Device device, const model::ConversationId& conversation, uint64_t unread) {
+    unread_.push_back({device, conversation, unread});
+  }
+  void blocks_seen(Device device, std::vector<model::UserId> blocked) {
+    blocks_.push_back({device, std::move(blocked)});
+  }
   // Hashes that the fold's law makes equal; the first one is the reference.
   void fold_hash(std::string from, uint64_t hash) { folds_.push_back({std::move(from), hash}); }
   // Something that should have come to an end after everything was healed, and did not.
@@ -100,6 +140,9 @@ class History {
   const std::vector<Record>& records() const { return records_; }
   const std::vector<Page>& pages() const { return pages_; }
   const std::vector<Copy>& copies() const { return copies_; }
+  const std::vector<View>& views() const { return views_; }
+  const std::vector<UnreadSeen>& unread() const { return unread_; }
+  const std::vector<BlocksSeen>& blocks() const { return blocks_; }
   const std::vector<std::pair<std::string, uint64_t>>& folds() const { return folds_; }
   const std::vector<std::string>& stuck() const { return stuck_; }
 
@@ -113,6 +156,9 @@ class History {
   std::vector<Record> records_;
   std::vector<Page> pages_;
   std::vector<Copy> copies_;
+  std::vector<View> views_;
+  std::vector<UnreadSeen> unread_;
+  std::vector<BlocksSeen> blocks_;
   std::vector<std::pair<std::string, uint64_t>> folds_;
   std::vector<std::string> stuck_;
 };

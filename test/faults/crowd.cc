@@ -56,9 +56,15 @@ CrowdDevice::CrowdDevice(net::Reactor& reactor, checker::History& history, std::
 }
 
 bool CrowdDevice::say(model::UserId to, std::string text) {
-  return core()
-      .send(model::direct_conversation(log_in_.user, to), {model::MessageKind::text, std::move(text)})
-      .ok();
+  return say_in(model::direct_conversation(log_in_.user, to), std::move(text));
+}
+
+bool CrowdDevice::say_in(const model::ConversationId& conversation, std::string text) {
+  return core().send(conversation, {model::MessageKind::text, std::move(text)}).ok();
+}
+
+void CrowdDevice::read(const model::ConversationId& conversation, model::Seq seq, bool hidden) {
+  core().read(conversation, seq, hidden);
 }
 
 void CrowdDevice::give_copies(bool fresh) {

@@ -44,6 +44,9 @@ class CrowdDevice : public client::Listener {
   int64_t last_tick_ns() const { return last_tick_ns_; }
   // Sends to that person, whose conversation is open already.
   bool say(model::UserId to, std::string text);
+  bool say_in(const model::ConversationId& conversation, std::string text);
+  // Has read up to there, as core().read().
+  void read(const model::ConversationId& conversation, model::Seq seq, bool hidden);
   // All events held, per conversation, as the history's copies.
   void give_copies(bool fresh);
   uint64_t head(const model::ConversationId& conversation) const;

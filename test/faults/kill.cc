@@ -1,10 +1,15 @@
-// kill -9 at random under load: 12 clients send 200 messages a second each (reliability.md, F1).
+// kill -9 at random under load (reliability.md, F1): 12 clients send 200 messages a second each to one other,
+// and in groups of 3, 30 and 300 people in which some come and go.
 #include <algorithm>
+#include <filesystem>
 #include <thread>
 
 #include <fmt/format.h>
 
+#include "engine/embedded/sqlite_accounts.h"
+#include "engine/embedded/system_random.h"
 #include "test/faults/crowd.h"
+#include "test/faults/group_life.h"
 #include "test/faults/runs.h"
 #include "test/faults/scratch.h"
 #include "test/faults/server_process.h"
@@ -17,6 +22,7 @@ using base::milliseconds;
 using base::seconds;
 
 constexpr size_t clients = 12;
+constexpr size_t quiet_people = 288;    // fill a group of 300, and have no device
 constexpr auto tick = milliseconds(5);  // one message per client: 200 a second
 
 double p99_ms(std::vector<int64_t> ns) {
@@ -58,10 +64,28 @@ class Load {
   bool stopped_ = false;
 };
 
+// Signing up hashes a password for 60 ms; who has no device needs none.
+base::Result<std::vector<model::UserId>> make_quiet_people(const std::string& data) {
+  std::filesystem::create_directories(data);
+  auto accounts = embedded::SqliteAccounts::open(data + "/accounts.sqlite");
+  if (!accounts) return base::fail(accounts.error());
+  embedded::SystemRandom random;
+  std::vector<model::UserId> people;
+  for (size_t i = 0; i < quiet_people; ++i) {
+    people.push_back({random.u64() >> 1});
+    const std::string handle = fmt::format("quiet{}", i);
+    if (!(*accounts)->add_account({people.back(), handle, handle, "!"}).ok())
+      return base::failure("the people could not be made");
+  }
+  return people;
+}
+
 }  // namespace
 
 int run_kill(const Options& options) {
   Scratch scratch;
+  const auto quiet = make_quiet_people(scratch.data());
+  if (!quiet.ok()) return failed(scratch, quiet.error().sentence);
   ServerProcess server(options.binary, scratch.data());
   if (auto started = server.start(); !started.ok()) return failed(scratch, started.error().sentence);
   if (auto ready = server.wait_until_ready(seconds(20)); !ready.ok())
@@ -86,7 +110,10 @@ int run_kill(const Options& options) {
 
   sim::Prng random(options.seed);
   Load load(crowd, devices);
+  GroupLife groups(crowd, devices, random.next());
+  if (auto begun = groups.begin(*quiet); !begun.ok()) return failed(scratch, begun.error().sentence);
   load.start();
+  groups.start();
   std::vector<int64_t> first_acks, recoveries;
   std::string trouble;
   uint64_t kills = 0;
@@ -111,12 +138,13 @@ int run_kill(const Options& options) {
   }
   std::this_thread::sleep_for(milliseconds(500));
   load.stop();
+  groups.stop();
   auto& history = crowd.history();
   if (!trouble.empty()) crowd.run([&] { history.stuck(trouble); });
 
   const auto settled = [&] {
-    return std::all_of(crowd.devices().begin(), crowd.devices().end(),
-                       [](const auto& device) { return device->settled(); });
+    return groups.settled() && std::all_of(crowd.devices().begin(), crowd.devices().end(),
+                                           [](const auto& device) { return device->settled(); });
   };
   if (!crowd.wait_for(settled, seconds(60)))
     crowd.run([&] { history.stuck("the clients do not come to rest"); });
@@ -128,6 +156,8 @@ int run_kill(const Options& options) {
   }
   if (!crowd.wait_for(settled, seconds(120)))
     crowd.run([&] { history.stuck("the fresh devices do not come to rest"); });
+  const auto tally = groups.tally();
+  for (const auto& complaint : groups.complaints()) crowd.run([&] { history.stuck(complaint); });
   const auto verdict = crowd.run([&] {
     for (auto* device : fresh) device->give_copies(true);
     for (auto* device : devices) device->give_copies(false);
@@ -147,13 +177,16 @@ int run_kill(const Options& options) {
     fmt::print(
         "{{\"kills\":{},\"acked\":{},\"lost\":{},\"duplicated\":{},\"reordered\":{},\"recover_p99_ms\":{:.0f}"
         ","
-        "\"first_ack_p99_ms\":{:.0f},\"violations\":{}}}\n",
-        kills, verdict.acked, lost, twice, reordered, recover, first_ack, verdict.violations());
+        "\"first_ack_p99_ms\":{:.0f},\"group_sends\":{},\"reads\":{},\"joined\":{},\"left\":{},"
+        "\"removed\":{},\"violations\":{}}}\n",
+        kills, verdict.acked, lost, twice, reordered, recover, first_ack, tally.sends, tally.reads,
+        tally.joined, tally.left, tally.removed, verdict.violations());
   } else {
     fmt::print(
         "{} kills, {} acked, {} lost, {} duplicated, {} reordered, recovered p99 {:.0f} ms, first tick p99 "
-        "{:.0f} ms\n",
-        kills, verdict.acked, lost, twice, reordered, recover, first_ack);
+        "{:.0f} ms; in groups {} messages, {} people joined, {} left, {} were removed\n",
+        kills, verdict.acked, lost, twice, reordered, recover, first_ack, tally.sends, tally.joined,
+        tally.left, tally.removed);
   }
   if (!stopped.ok()) return failed(scratch, stopped.error().sentence);
   if (verdict.violations()) scratch.keep();

@@ -1,0 +1,145 @@
+#include "bench/real_server.h"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+#include <rocksdb/db.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "engine/embedded/sqlite_accounts.h"
+#include "engine/embedded/system_clock.h"
+#include "engine/embedded/system_random.h"
+
+namespace tidings::bench {
+
+void give_up(const std::string& sentence) {
+  std::fprintf(stderr, "bench: %s\n", sentence.c_str());
+  std::exit(1);
+}
+
+void pin(pid_t pid, int core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<size_t>(core), &set);
+  sched_setaffinity(pid, sizeof set, &set);
+}
+
+double own_cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto s = [](timeval t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
+  return s(usage.ru_utime) + s(usage.ru_stime);
+}
+
+Directory::Directory() {
+  std::string name = (std::filesystem::temp_directory_path() / "tidings-bench-XXXXXX").string();
+  if (!mkdtemp(name.data())) give_up("no directory for the data");
+  path_ = name;
+}
+Directory::~Directory() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+std::vector<Person> make_people(const std::string& data, int count) {
+  std::filesystem::create_directories(data);
+  auto accounts = embedded::SqliteAccounts::open(data + "/accounts.sqlite");
+  if (!accounts) give_up(accounts.error().sentence);
+  embedded::SystemRandom random;
+  const embedded::SystemClock clock;
+  std::vector<Person> people;
+  for (int i = 0; i < count; ++i) {
+    Person p{{random.u64() >> 1}, {random.u64() >> 1}, "bench-" + std::to_string(random.u64())};
+    const std::string name = "p" + std::to_string(1000 + i);
+    const auto added = (*accounts)->add_account({p.user, name, name, "!"});
+    const auto device = (*accounts)->add_device({p.device, p.user, "bench", base::sha256(p.token),
+                                                 clock.wall(), clock.wall() + std::chrono::hours(24)});
+    if (!added || !device) give_up("the people could not be made");
+    people.push_back(std::move(p));
+  }
+  return people;
+}
+
+ServerProcess::ServerProcess(const std::string& binary, const std::string& data) {
+  int out[2];
+  if (pipe(out) != 0) give_up("pipe");
+  pid_ = fork();
+  if (pid_ == 0) {
+    pin(0, 0);
+    dup2(out[1], 1);
+    close(out[0]);
+    close(out[1]);
+    execl(binary.c_str(), binary.c_str(), "serve", "--listen", "127.0.0.1:0", "--data", data.c_str(),
+          "--shards", "1", nullptr);
+    _exit(127);
+  }
+  close(out[1]);
+  output_ = out[0];
+  std::string text;
+  char buffer[512];
+  while (text.find('\n') == std::string::npos) {
+    const ssize_t got = read(output_, buffer, sizeof buffer);
+    if (got <= 0) give_up("the server did not start: " + binary);
+    text.append(buffer, static_cast<size_t>(got));
+  }
+  const auto colon = text.find(':');
+  port_ = static_cast<uint16_t>(std::stoi(text.substr(colon + 1)));
+}
+ServerProcess::~ServerProcess() {
+  kill(pid_, SIGTERM);
+  waitpid(pid_, nullptr, 0);
+  close(output_);
+}
+
+double ServerProcess::cpu_seconds() const {
+  std::ifstream file("/proc/" + std::to_string(pid_) + "/stat");
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  std::istringstream rest(text.substr(text.rfind(')') + 2));
+  std::string field;
+  double ticks = 0;
+  for (int i = 3; i <= 15 && rest >> field; ++i) {
+    if (i == 14 || i == 15) ticks += std::stod(field);
+  }
+  return ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+double ServerProcess::resident_mebibytes() const {
+  std::ifstream file("/proc/" + std::to_string(pid_) + "/statm");
+  double all = 0, resident = 0;
+  file >> all >> resident;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1024 * 1024);
+}
+
+// Each key of RocksDB has a number. A secondary instance follows the running one's log.
+uint64_t store_keys_written(const std::string& data) {
+  const std::string store = data + "/store";
+  std::vector<std::string> names;
+  rocksdb::DBOptions options;
+  options.max_open_files = -1;
+  if (!rocksdb::DB::ListColumnFamilies(options, store, &names).ok()) give_up("the store has no families");
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const auto& name : names) families.push_back({name, {}});
+  const Directory own;
+  rocksdb::DB* opened = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  const auto status = rocksdb::DB::OpenAsSecondary(options, store, own.path(), families, &handles, &opened);
+  if (!status.ok()) give_up("the store cannot be followed: " + status.ToString());
+  const std::unique_ptr<rocksdb::DB> db(opened);
+  const uint64_t keys = db->GetLatestSequenceNumber();
+  for (auto* handle : handles) db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+  return keys;
+}
+
+}  // namespace tidings::bench

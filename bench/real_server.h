@@ -1,0 +1,61 @@
+// What workloads on the whole server share: people made beside it, the real binary on core 0, what it costs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "model/ids.h"
+
+namespace tidings::bench {
+
+[[noreturn]] void give_up(const std::string& sentence);
+// pid 0: the calling thread.
+void pin(pid_t pid, int core);
+// User + system time of this process.
+double own_cpu_seconds();
+
+// An empty directory that goes away.
+class Directory {
+ public:
+  Directory();
+  ~Directory();
+  Directory(const Directory&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+struct Person {
+  model::UserId user;
+  model::DeviceId device;
+  std::string token;
+};
+// Logging in hashes a password for 60 ms; the accounts are written into the data directory before the server
+// starts. Handles are p1000, p1001, …
+std::vector<Person> make_people(const std::string& data, int count);
+
+// The real binary on core 0, with one shard.
+class ServerProcess {
+ public:
+  ServerProcess(const std::string& binary, const std::string& data);
+  ~ServerProcess();  // a clean stop
+  ServerProcess(const ServerProcess&) = delete;
+  uint16_t port() const { return port_; }
+  // User + system time so far.
+  double cpu_seconds() const;
+  double resident_mebibytes() const;
+
+ private:
+  pid_t pid_ = 0;
+  int output_ = -1;
+  uint16_t port_ = 0;
+};
+
+// How many keys were ever written to the store in this data directory; a server may be running there.
+uint64_t store_keys_written(const std::string& data);
+
+}  // namespace tidings::bench

@@ -1,0 +1,370 @@
+#include "test/checker/people_laws.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace tidings::checker {
+namespace {
+
+using model::ConversationId;
+using model::Seq;
+using model::UserId;
+
+constexpr uint64_t own_after_read_max = 64;      // protocol.md §8
+constexpr int64_t in_flight_ns = 5'000'000'000;  // what an old branch said may still arrive for so long
+
+std::string at(int64_t time_ns) {
+  return fmt::format("{:.6f} s", static_cast<double>(time_ns) / 1e9);
+}
+
+class People {
+ public:
+  People(const History& history, const Reference& reference, const Blame& blame)
+      : history_(history), reference_(reference), blame_(blame) {}
+
+  void judge() {
+    for (const auto& record : history_.records()) walk(record);
+    judge_arrived();
+    judge_unread();
+    judge_private();
+    judge_devices_agree();
+    judge_lists();
+  }
+
+ private:
+  using Place = std::pair<UserId, ConversationId>;
+  using Sight = std::pair<Device, Place>;
+  struct Levels {
+    uint64_t read = 0, delivered = 0;
+  };
+
+  const DeviceInfo& device(Device d) const { return history_.devices()[d]; }
+
+  // --- marks, one record after another
+
+  void walk(const Record& record) {
+    const auto& event = record.event;
+    const UserId person = device(record.device).user;
+    switch (record.what) {
+      case What::show: {
+        auto& shown = shown_[{person, event.conversation}];
+        shown = std::max(shown, event.seq.value);
+        break;
+      }
+      case What::ok: {
+        break;
+      }
+      case What::mark: {
+        auto& marked = marked_[{person, event.conversation}];
+        marked = std::max(marked, event.seq.value);
+        if (record.number == 0) {
+          auto& told = told_[{record.device, {person, event.conversation}}];
+          told = std::max(told, event.seq.value);
+        }
+        break;
+      }
+      case What::receipt:
+        receipt(record);
+        break;
+      case What::reset:
+        std::erase_if(levels_, [&](const auto& level) {
+          return level.first.first == record.device && level.first.second.second == event.conversation;
+        });
+        told_.erase({record.device, {person, event.conversation}});
+        break;
+      case What::restart:
+        // Which marks had not left it is forgotten with the process.
+        std::erase_if(told_, [&](const auto& told) { return told.first.first == record.device; });
+        break;
+      case What::restore:
+        restored_ns_ = record.time_ns;
+        levels_.clear();
+        told_.clear();
+        break;
+      case What::invoke:
+      case What::fail:
+      case What::copy:
+        break;
+    }
+  }
+
+  bool in_doubt(int64_t time_ns) const { return restored_ns_ && time_ns <= *restored_ns_ + in_flight_ns; }
+
+  void receipt(const Record& record) {
+    const auto& event = record.event;
+    const uint64_t read = event.seq.value, delivered = record.number;
+    const auto tell = [&](const std::string& what) {
+      blame_(Law::marks, fmt::format("{} at {} shows read {}, delivered {} of {} in {}: {}",
+                                     device(record.device).name, at(record.time_ns), read, delivered,
+                                     event.from.value, model::to_text(event.conversation), what));
+    };
+    if (read > delivered) tell("read is above delivered");
+    auto& before = levels_[{record.device, {event.from, event.conversation}}];
+    if ((read < before.read || delivered < before.delivered) && !in_doubt(record.time_ns)) {
+      tell(fmt::format("it was read {}, delivered {} before", before.read, before.delivered));
+    }
+    before = {read, delivered};
+    const auto* c = reference_.find(event.conversation);
+    // What a restore takes away, or will take away, is not in the reference.
+    const auto* said = reference_.at(event.conversation, Seq{delivered});
+    const bool any_restore = restored_ns_ || has_restore();
+    if (any_restore && (!said || in_doubt(record.time_ns) || !restored_ns_)) return;
+    if (!c || !said) {
+      if (delivered > 0) tell("there is no such event");
+      return;
+    }
+    const auto member = c->members.find(event.from);
+    if (member == c->members.end()) return tell("who never was a member");
+    // Received by a device, said by the person, marked by the person, or joined with it.
+    const Place place{event.from, event.conversation};
+    const bool joined = std::any_of(member->second.intervals.begin(), member->second.intervals.end(),
+                                    [&](const auto& i) { return i.since == delivered; });
+    const bool by_all = said->body && joins(*said->body, event.from);
+    if (shown_[place] < delivered && marked_[place] < delivered && said->from != event.from && !joined &&
+        !by_all) {
+      tell(fmt::format("no device of that person had more than seq {}", shown_[place]));
+    }
+  }
+
+  static bool joins(const decltype(model::Event::body)& body, UserId user) {
+    const auto* created = std::get_if<model::ConversationCreated>(&body);
+    const auto* added = std::get_if<model::MembersAdded>(&body);
+    const auto* members = created ? &created->members : added ? &added->members : nullptr;
+    return members && std::find(members->begin(), members->end(), user) != members->end();
+  }
+
+  bool has_restore() const {
+    return std::any_of(history_.records().begin(), history_.records().end(),
+                       [](const Record& record) { return record.what == What::restore; });
+  }
+
+  // --- the end
+
+  // What somebody has received and read is known to everybody who lists marks.
+  void judge_arrived() {
+    std::map<Place, Levels> due;
+    for (const auto& copy : history_.copies()) {
+      const auto* c = reference_.find(copy.conversation);
+      if (!c || c->kind == model::ConversationKind::self || !is_member(*c, copy.user)) continue;
+      auto& level = due[{copy.user, copy.conversation}];
+      for (const auto& event : copy.events) {
+        if (event.from != copy.user) level.delivered = std::max(level.delivered, event.seq.value);
+      }
+    }
+    for (const auto& [of, read] : told_) {
+      const auto* c = reference_.find(of.second.second);
+      if (c && is_member(*c, of.second.first)) {
+        auto& level = due[of.second];
+        level.read = std::max(level.read, read);
+      }
+    }
+    for (const auto& view : history_.views()) {
+      const auto* c = reference_.find(view.conversation);
+      if (!c || view.left || c->members.size() > model::listed_marks_max) continue;
+      for (const auto& [user, member] : c->members) {
+        const auto found = due.find({user, view.conversation});
+        if (found == due.end()) continue;
+        const auto mark =
+            std::find_if(view.marks.begin(), view.marks.end(), [&](const auto& m) { return m.user == user; });
+        const Levels shown =
+            mark == view.marks.end() ? Levels{} : Levels{mark->read.value, mark->delivered.value};
+        if (shown.read >= found->second.read && shown.delivered >= found->second.delivered) continue;
+        blame_(Law::marks,
+               fmt::format("{} shows in the end read {}, delivered {} of {} in {}, where {} were read and {} "
+                           "are held",
+                           device(view.device).name, shown.read, shown.delivered, user.value,
+                           model::to_text(view.conversation), found->second.read, found->second.delivered));
+      }
+    }
+  }
+
+  static bool is_member(const Reference::Conversation& c, UserId user) {
+    const auto member = c.members.find(user);
+    return member != c.members.end() && member->second.in();
+  }
+
+  void judge_unread() {
+    std::map<Place, uint64_t> read;
+    for (const auto& view : history_.views()) {
+      const UserId user = device(view.device).user;
+      for (const auto& mark : view.marks) {
+        auto& level = read[{user, view.conversation}];
+        if (mark.user == user) level = std::max(level, mark.read.value);
+      }
+    }
+    auto seen = history_.unread();
+    for (const auto& view : history_.views()) seen.push_back({view.device, view.conversation, view.unread});
+    for (const auto& one : seen) {
+      const UserId user = device(one.device).user;
+      const auto* c = reference_.find(one.conversation);
+      if (!c || !is_member(*c, user) || c->kind == model::ConversationKind::self) continue;
+      const auto& member = c->members.at(user);
+      uint64_t own = 0, others = 0;
+      const uint64_t mark = read[{user, one.conversation}];
+      for (uint64_t seq = mark + 1; seq <= c->head(); ++seq) {
+        const auto& event = c->events[seq - 1];
+        if (event.is_message && event.seq.value && member.may_read(seq))
+          ++(event.from == user ? own : others);
+      }
+      // Above so many own messages the oldest of them moves the mark for counting.
+      if (one.unread == others || (own > own_after_read_max && one.unread < others)) continue;
+      blame_(
+          Law::unread,
+          fmt::format("{} is told of {} unread messages in {}, where {} of others are above the "
+                      "read mark {}",
+                      device(one.device).name, one.unread, model::to_text(one.conversation), others, mark));
+    }
+  }
+
+  void judge_private() {
+    const bool restored = has_restore();
+    const auto tell = [&](const std::string& who, UserId user, const Observed& event) {
+      if (!reference_.find(event.conversation)) return;  // other laws tell
+      const auto* stored = reference_.at(event.conversation, event.seq);
+      if (restored && !(stored && stored->id == event.id)) return;
+      if (reference_.may_read(user, event.conversation, event.seq)) return;
+      blame_(Law::is_private, fmt::format("{} has {}, but is no member there", who, describe(event)));
+    };
+    for (const auto& record : history_.records()) {
+      if (record.what == What::show) {
+        tell(device(record.device).name, device(record.device).user, record.event);
+      }
+    }
+    for (const auto& page : history_.pages()) {
+      for (const auto& event : page.events) {
+        tell("a page for " + device(page.device).name, device(page.device).user, event);
+      }
+    }
+    for (const auto& copy : history_.copies()) {
+      for (const auto& event : copy.events) tell(copy.holder, copy.user, event);
+    }
+  }
+
+  // --- same state
+
+  void judge_devices_agree() {
+    std::map<Place, std::pair<const View*, size_t>> views;
+    std::map<UserId, std::set<Device>> devices;
+    for (const auto& view : history_.views()) {
+      const UserId user = device(view.device).user;
+      devices[user].insert(view.device);
+      auto& [first, count] = views[{user, view.conversation}];
+      ++count;
+      if (!first) {
+        first = &view;
+        judge_view(view);
+      } else {
+        compare(*first, view);
+      }
+    }
+    for (const auto& [place, seen] : views) {
+      if (seen.second != devices[place.first].size()) {
+        blame_(Law::same_state,
+               fmt::format("{} of {} devices of {} know {}", seen.second, devices[place.first].size(),
+                           place.first.value, model::to_text(place.second)));
+      }
+    }
+    std::map<UserId, const BlocksSeen*> blocks;
+    for (const auto& seen : history_.blocks()) {
+      const auto* first = blocks.try_emplace(device(seen.device).user, &seen).first->second;
+      if (first->blocked != seen.blocked) {
+        blame_(Law::same_state, fmt::format("{} and {} block different people", device(first->device).name,
+                                            device(seen.device).name));
+      }
+    }
+  }
+
+  void compare(const View& a, const View& b) {
+    const auto tell = [&](const std::string& what) {
+      blame_(Law::same_state, fmt::format("{} and {} show {}: {}", device(a.device).name,
+                                          device(b.device).name, model::to_text(a.conversation), what));
+    };
+    if (a.title != b.title) tell(fmt::format("titles {} and {}", a.title, b.title));
+    if (a.left != b.left) tell(fmt::format("left {} and {}", a.left, b.left));
+    if (a.role != b.role)
+      tell(fmt::format("roles {} and {}", static_cast<int>(a.role), static_cast<int>(b.role)));
+    if (a.member_count != b.member_count) {
+      tell(fmt::format("{} and {} members", a.member_count, b.member_count));
+    }
+    if (a.members != b.members) tell("other members");
+    if (a.unread != b.unread) tell(fmt::format("{} and {} unread", a.unread, b.unread));
+    if (a.left || a.marks == b.marks) return;
+    std::string marks;
+    for (const auto* view : {&a, &b}) {
+      for (const auto& mark : view->marks) {
+        marks += fmt::format(" {}:{}/{}", mark.user.value % 1000, mark.read.value, mark.delivered.value);
+      }
+      if (view == &a) marks += " and";
+    }
+    tell("marks" + marks);
+  }
+
+  // Against what is stored.
+  void judge_view(const View& view) {
+    const auto* c = reference_.find(view.conversation);
+    const UserId user = device(view.device).user;
+    if (!c || !c->members.contains(user)) {
+      blame_(Law::is_private, fmt::format("{} shows {}, of which that person never was a member",
+                                          device(view.device).name, model::to_text(view.conversation)));
+      return;
+    }
+    const bool in = is_member(*c, user);
+    const auto tell = [&](const std::string& what) {
+      blame_(Law::same_state, fmt::format("{} shows {} {}", device(view.device).name,
+                                          model::to_text(view.conversation), what));
+    };
+    if (view.left == in) tell(in ? "as left" : "as if still a member");
+    if (!in) return;
+    if (view.title != c->title) tell(fmt::format("as {}, its title is {}", view.title, c->title));
+    const auto count = static_cast<uint64_t>(
+        std::count_if(c->members.begin(), c->members.end(), [](const auto& m) { return m.second.in(); }));
+    if (view.member_count != count) tell(fmt::format("with {} members, it has {}", view.member_count, count));
+  }
+
+  // Every membership is told in the person's own log.
+  void judge_lists() {
+    std::map<Place, bool> listed;
+    for (const auto& [log, c] : reference_.all()) {
+      if (c.kind != model::ConversationKind::self || c.members.empty()) continue;
+      for (const auto& event : c.events) {
+        const auto* told = event.body ? std::get_if<model::ConversationListed>(event.body.get()) : nullptr;
+        if (told) listed[{c.members.begin()->first, told->conversation}] = told->listed;
+      }
+    }
+    std::set<UserId> with_log;
+    for (const auto& copy : history_.copies()) {
+      if (copy.fresh && copy.conversation == model::self_conversation(copy.user)) with_log.insert(copy.user);
+    }
+    for (const auto& [conversation, c] : reference_.all()) {
+      if (c.kind == model::ConversationKind::self) continue;
+      for (const auto& [user, member] : c.members) {
+        if (!with_log.contains(user)) continue;
+        const auto told = listed.find({user, conversation});
+        if ((told != listed.end() && told->second) == member.in()) continue;
+        blame_(Law::same_state, fmt::format("the own log of {} says {} of {}", user.value,
+                                            told == listed.end() ? "nothing"
+                                            : told->second       ? "listed"
+                                                                 : "not listed",
+                                            model::to_text(conversation)));
+      }
+    }
+  }
+
+  const History& history_;
+  const Reference& reference_;
+  const Blame& blame_;
+  std::map<Place, uint64_t> shown_, marked_;  // the highest that any device of the person has shown, marked
+  std::map<Sight, Levels> levels_;
+  std::map<Sight, uint64_t> told_;  // read marks that are not hidden, of processes that still run
+  std::optional<int64_t> restored_ns_;
+};
+
+}  // namespace
+
+void judge_people(const History& history, const Reference& reference, const Blame& blame) {
+  People(history, reference, blame).judge();
+}
+
+}  // namespace tidings::checker
