@@ -115,6 +115,7 @@ TEST_F(GroupShardTest, WhoLeftSeesTheConversationEndThereAndLearnsNoMore) {
   const auto before = sync(bob);
   ASSERT_EQ(before.rows.size(), 1u);
   EXPECT_TRUE(before.rows[0].left);
+  run(in_group(ann, model::UpdateConversation{"what bob must not know", {}}));
   say(ann);
   flush_all();
   EXPECT_EQ(pull_group(bob, 0)->head.value, 3u);
@@ -123,6 +124,7 @@ TEST_F(GroupShardTest, WhoLeftSeesTheConversationEndThereAndLearnsNoMore) {
   const auto row = std::ranges::find(rows, group, &ports::SyncRow::conversation);
   ASSERT_NE(row, rows.end());
   EXPECT_EQ(row->head.value, 3u);
+  EXPECT_EQ(row->title, before.rows[0].title);
   EXPECT_TRUE(row->marks.empty());
   // Nothing changes for bob any more.
   const auto after = sync(bob, {}, before.activity);

@@ -147,6 +147,7 @@ class Client:
 
     def __init__(self, socket):
         self.socket, self.welcome, self.requests = socket, None, 0
+        self.counted = 0  # frames that an ack counts
         self.inbox = collections.deque()
 
     @classmethod
@@ -171,7 +172,9 @@ class Client:
         await self.socket.write_frame(fin, opcode, payload)
 
     async def receive(self, seconds=ANSWER_SECONDS):
-        return json.loads(await asyncio.wait_for(self.socket.recv(), seconds))
+        frame = json.loads(await asyncio.wait_for(self.socket.recv(), seconds))
+        self.counted += frame["type"] not in ("welcome", "kick") and not frame.get("ephemeral")
+        return frame
 
     async def next(self, seconds=ANSWER_SECONDS):
         return self.inbox.popleft() if self.inbox else await self.receive(seconds)
