@@ -108,6 +108,19 @@ TEST_F(GroupShardTest, WhoWasRemovedAndCameBackPullsToTheEndAndReadsNothingBetwe
   }
 }
 
+TEST_F(GroupShardTest, WhoComesInTwiceWithinOneFlushIsListedOnce) {
+  make_group({});
+  flush_all();
+  for (int i = 0; i < 3; ++i) {
+    run(in_group(ann, model::AddMembers{{bob}}));
+    run(in_group(ann, model::RemoveMember{bob}));
+  }
+  run(in_group(ann, model::AddMembers{{bob}}));
+  EXPECT_EQ(sync(bob).rows.size(), 1u);
+  flush_all();
+  EXPECT_EQ(std::ranges::count(sync(bob).rows, group, &ports::SyncRow::conversation), 1);
+}
+
 TEST_F(GroupShardTest, WhoLeftSeesTheConversationEndThereAndLearnsNoMore) {
   make_group({bob});
   say(ann);
