@@ -90,6 +90,8 @@ REST = [
     Row("GET", TALK + "/messages", "unauthenticated not_found 200 200 200 200"),
     Row("GET", TALK + "/messages", "unauthenticated not_found 200 200 200 200", query="?before=9007199254740991"),
     Row("GET", TALK + "/messages", "unauthenticated not_found 200 200 200 200", query="?around={seq}&limit=3"),
+    Row("POST", TALK + "/read", "unauthenticated not_found not_member diverged diverged 204",
+        {"seq": "{seq}", "id": "1", "ord": "{ord}"}),
     Row("POST", TALK + "/read", "unauthenticated not_found not_member 204 204 204",
         {"seq": "{seq}", "id": "{id}", "ord": "{ord}"}),
     Row("GET", TALK + "/messages/{id}/reads", "unauthenticated not_found not_member 200 200 200", query="?seq={seq}"),
@@ -134,11 +136,11 @@ FRAMES = [
     frame("member.remove", "not_found not_member forbidden not_found not_found", **COMMAND, user="{foreign_user}"),
     frame("block.set", "ok ok ok ok ok", client_id="{client_id}", user="{spare}", blocked=True),
     frame("block.set", "ok ok ok ok ok", client_id="{client_id}", user="{spare}", blocked=False),
+    # The owner wrote something later, so this mark is below the one that is known. Stands before what moves the others' marks.
+    frame("mark", "not_found not_member diverged diverged ok", **HERE, read={"seq": "{seq}", "id": "1"}, read_ord=1),
     frame("mark", "not_found not_member ok ok ok", **HERE, **READ),
     frame("mark", "not_found not_member ok ok ok", **HERE, delivered="{seq}"),
     frame("mark", "not_found not_member ok ok ok", **HERE, **READ, private=True),
-    # The owner wrote something later, so this mark is below the one that is known.
-    frame("mark", "not_found not_member diverged diverged ok", **HERE, read={"seq": "{seq}", "id": "1"}, read_ord=1),
     frame("focus", "none none none none none", **HERE),
     frame("pull", "not_found page page page page", **HERE, after=0),
     frame("pull", "not_found page page page page", **HERE, after="{seq}", check={"seq": "{seq}", "id": "{id}"}),
