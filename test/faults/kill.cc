@@ -120,6 +120,7 @@ int run_kill(const Options& options) {
   uint64_t kills = 0;
   for (; kills < options.count && trouble.empty(); ++kills) {
     std::this_thread::sleep_for(milliseconds(500) + random.duration(milliseconds(2500)));
+    groups.progress(static_cast<double>(kills) / static_cast<double>(options.count));
     server.kill();
     const int64_t begun = now_ns();
     if (auto started = server.start(); !started.ok()) trouble = started.error().sentence;
