@@ -41,6 +41,7 @@ struct Folding {
     if (user == self) {
       view.left = true;
       view.role = model::Role::member;
+      view.member_count = 0;  // as a sync tells it: who left learns nothing of what goes on
     }
   }
   void ranked(model::UserId user, model::Role role) {

@@ -28,7 +28,7 @@ struct ConversationView {
   model::History history = model::History::joining;  // as far as events told
   model::Role role = model::Role::member;            // one's own
   bool left = false;          // one is no longer in it: what was readable still is, sends are refused
-  uint64_t member_count = 0;  // now, oneself included
+  uint64_t member_count = 0;  // now, oneself included; 0 if `left`
   // Those known by events, and up to listed_marks_max members by their marks. With CatchUp::everything all,
   // once the events were fetched.
   std::vector<model::UserId> members;

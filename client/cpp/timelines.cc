@@ -88,7 +88,10 @@ bool Timelines::settle(Conversation& conversation, Timeline::Outcome outcome,
 
 void Timelines::took(Conversation& conversation, const model::Event& event, MonotonicTime now) {
   ConversationView& view = conversation.timeline.view();
+  const bool was_left = view.left;
   fold(view, event, self_);
+  // What happened between is not told by events.
+  if (was_left && !view.left) rows_.want(event.conversation);
   sink_.on_event(event);
   if (event.conversation == own_log_) return took_own(event, now);
   conversation.unread.apply(event, self_);

@@ -64,7 +64,7 @@ void Receipts::tell_all(const fold::ConversationState& state, const model::Conve
   std::vector<model::UserId> others;
   for (const auto& m : state.members) {
     const auto mover = movers.find(m.user);
-    const bool moves = mover != movers.end();
+    const bool moves = mover != movers.end() && m.is_member();  // who left meanwhile has no marks
     if (moves && !mover->second) shown.marks.push_back({m.user, m.shown_read, m.delivered});
     // Who hides something is told more than the others.
     if (moves && (mover->second || m.shown_read != m.read)) {

@@ -254,6 +254,10 @@ void Shard::settle(Conversation& c, const fold::Place& place, fold::Output& out,
     flush_.note_members(c, created->members);
   } else if (const auto* added = std::get_if<model::MembersAdded>(&event.body)) {
     flush_.note_members(c, added->members);
+    // Who joins has read the joining event: that, too, is a mark that moved.
+    if (c.state.lists_marks()) {
+      for (const auto member : added->members) receipts_.moved(c, {member, false});
+    }
   } else if (event.seq.value == 1) {
     flush_.note_members(c, {c.state.members.front().user});  // a person's own log begins
   }

@@ -11,7 +11,7 @@ std::optional<Moved> move_marks(ConversationState& c, const model::Marking& mark
   // A mark above the head is ignored, not capped: after a restore it would mark what nobody has seen.
   if (!m || !m->is_member() || marking.read > c.seq || marking.delivered > c.seq) return std::nullopt;
   const model::Seq delivered = std::max(marking.delivered, marking.read);
-  bool moved = false;
+  bool moved = false, others_see = false;
   if (TIDINGS_SEED_BUG(11) && (marking.read.value || marking.delivered.value)) {
     if (marking.read.value) m->read = m->shown_read = marking.read;
     m->delivered = std::max(delivered, m->read);
@@ -27,15 +27,15 @@ std::optional<Moved> move_marks(ConversationState& c, const model::Marking& mark
   }
   if (!marking.hidden && marking.read > m->shown_read) {
     m->shown_read = marking.read;
-    moved = true;
+    moved = others_see = true;
   }
   if (delivered > m->delivered) {
     m->delivered = delivered;
-    moved = true;
+    moved = others_see = true;
   }
   if (!moved) return std::nullopt;
   m->unsaved = true;
-  return Moved{m->user, marking.hidden};
+  return Moved{m->user, !others_see};
 }
 
 void mark_own(ConversationState& c, Member& m, bool nothing_was_unread) {

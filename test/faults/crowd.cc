@@ -1,5 +1,6 @@
 #include "test/faults/crowd.h"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -64,13 +65,35 @@ bool CrowdDevice::say_in(const model::ConversationId& conversation, std::string 
 }
 
 void CrowdDevice::read(const model::ConversationId& conversation, model::Seq seq, bool hidden) {
-  core().read(conversation, seq, hidden);
+  // The mark stands at the newest event that is held at or below.
+  const auto& events = held_[conversation];
+  const auto above = std::upper_bound(events.begin(), events.end(), seq,
+                                      [](model::Seq a, const checker::Observed& b) { return a < b.seq; });
+  if (above == events.begin()) return;
+  auto& read = read_[conversation];
+  const model::Seq at = std::prev(above)->seq;
+  if (at <= read) return;
+  read = at;
+  history_.mark(now_ns(), number_, conversation, at, hidden);
+  core().read(conversation, at, hidden);
 }
 
 void CrowdDevice::give_copies(bool fresh) {
   for (const auto& [conversation, events] : held_) {
     history_.final_copy({name_, fresh, log_in_.user, conversation, events});
   }
+}
+
+void CrowdDevice::give_views(bool fresh) {
+  for (const auto& view : core().conversations()) {
+    auto members = view.members;
+    std::sort(members.begin(), members.end());
+    history_.final_view({number_, fresh, view.conversation, view.title, view.left, view.role,
+                         view.member_count, std::move(members), view.marks, view.unread});
+  }
+  auto blocked = core().blocked();
+  std::sort(blocked.begin(), blocked.end());
+  history_.blocks_seen(number_, std::move(blocked));
 }
 
 uint64_t CrowdDevice::head(const model::ConversationId& conversation) const {
@@ -103,6 +126,19 @@ void CrowdDevice::on_failed(const client::OutboxMessage& message, const wire::Pr
 void CrowdDevice::on_reset(const model::ConversationId& conversation) {
   history_.reset(now_ns(), number_, conversation);
   held_.erase(conversation);
+  read_.erase(conversation);
+  std::erase_if(shown_, [&](const auto& shown) { return shown.first.first == conversation; });
+}
+void CrowdDevice::on_marks(const model::ConversationId& conversation) {
+  last_marks_ns_ = now_ns();
+  const auto* view = core().conversation(conversation);
+  if (!view) return;
+  for (const auto& mark : view->marks) {
+    auto& shown = shown_[{conversation, mark.user}];
+    if (shown.read == mark.read && shown.delivered == mark.delivered) continue;
+    shown = mark;
+    history_.receipt_seen(last_marks_ns_, number_, conversation, mark.user, mark.read, mark.delivered);
+  }
 }
 void CrowdDevice::on_renamed(const model::ClientId& before, const model::ClientId&) {
   history_.fail(now_ns(), number_, before);

@@ -45,10 +45,13 @@ class CrowdDevice : public client::Listener {
   // Sends to that person, whose conversation is open already.
   bool say(model::UserId to, std::string text);
   bool say_in(const model::ConversationId& conversation, std::string text);
-  // Has read up to there, as core().read().
+  // Has read up to there, unless it has read more: core().read().
   void read(const model::ConversationId& conversation, model::Seq seq, bool hidden);
-  // All events held, per conversation, as the history's copies.
+  // All events held, per conversation, as the history's copies, and what it shows beside them.
   void give_copies(bool fresh);
+  void give_views(bool fresh);
+  // When marks or numbers of unread messages changed last.
+  int64_t last_marks_ns() const { return last_marks_ns_; }
   uint64_t head(const model::ConversationId& conversation) const;
   // Nothing is in the outbox and everything known is held.
   bool settled();
@@ -61,6 +64,7 @@ class CrowdDevice : public client::Listener {
   void on_failed(const client::OutboxMessage& message, const wire::Problem& why) override;
   void on_reset(const model::ConversationId& conversation) override;
   void on_renamed(const model::ClientId& before, const model::ClientId& now) override;
+  void on_marks(const model::ConversationId& conversation) override;
 
   checker::History& history_;
   const std::string name_;
@@ -69,8 +73,10 @@ class CrowdDevice : public client::Listener {
   MemoryOutbox outbox_;
   std::unique_ptr<client::Client> client_;
   bool online_ = false;
-  int64_t last_tick_ns_ = 0;
+  int64_t last_tick_ns_ = 0, last_marks_ns_ = 0;
   std::map<model::ConversationId, std::vector<checker::Observed>> held_;
+  std::map<model::ConversationId, model::Seq> read_;  // by this device
+  std::map<std::pair<model::ConversationId, model::UserId>, model::Mark> shown_;
 };
 
 class Crowd {

@@ -17,6 +17,7 @@ constexpr auto tick = base::milliseconds(25);  // a message in each group, and a
 constexpr int reads_each_tick = 3;
 constexpr int ticks_each_change = 6;
 constexpr size_t movers_max = 4;
+constexpr size_t rejoins_max = 7;  // one interval more is the most that a person has
 constexpr auto create_timeout = std::chrono::seconds(30);
 
 }  // namespace
@@ -35,7 +36,12 @@ base::Status GroupLife::begin(const std::vector<model::UserId>& others) {
     group.mover_in.assign(movers, true);
     std::vector<model::UserId> members;
     for (const size_t i : group.in) members.push_back(devices_[i]->user());
-    for (size_t i = 0; members.size() < size && i < others.size(); ++i) members.push_back(others[i]);
+    for (size_t i = 0; members.size() < size && i < others.size(); ++i) {
+      members.push_back(others[i]);
+      group.quiet.push_back(others[i]);
+    }
+    group.quiet_in.assign(group.quiet.size(), true);
+    group.joined.assign(movers, 0);
     if (members.size() < size) return base::failure("there are not enough people for a group");
     // Somebody who joins reads everything here, and only what follows there.
     const auto history = size == 30 ? model::History::all : model::History::joining;
@@ -94,47 +100,68 @@ void GroupLife::read(CrowdDevice& device) {
   const auto& view = views[below(views.size())];
   if (view.have.seq.value == 0) return;
   const uint64_t back = std::min<uint64_t>(view.have.seq.value - 1, below(8));
-  device.read(view.conversation, {view.have.seq.value - back}, below(6) == 0);
+  // Some hide always what they read in some conversations.
+  const bool hidden = (device.user().value ^ view.conversation.bytes[5]) % 6 == 0;
+  device.read(view.conversation, {view.have.seq.value - back}, hidden);
   ++tally_.reads;
 }
 
 void GroupLife::change(Group& group) {
-  if (group.movers.empty()) return;
   const size_t mover = below(group.movers.size());
+  const double joins = static_cast<double>(rejoins_max) * progress_;
+  if (below(2) == 0 || (!group.mover_in[mover] && static_cast<double>(group.joined[mover]) > joins))
+    return change_quiet(group);
   auto& device = *devices_[group.movers[mover]];
   auto& owner = devices_.front()->core();
   const auto user = device.user();
-  group.busy = true;
+  const auto moved = [&group, mover](uint64_t& counter, bool now_in) {
+    return [&group, &counter, mover, now_in] {
+      ++counter;
+      group.mover_in[mover] = now_in;
+      group.joined[mover] += now_in ? 1 : 0;
+    };
+  };
   if (!group.mover_in[mover]) {
-    owner.add_members(group.id, {user}, [this, &group, mover](auto answer) {
-      answered(group, mover, "add", tally_.joined, true, answer);
-    });
+    if (group.joined[mover] >= rejoins_max) return change_quiet(group);
+    owner.add_members(group.id, {user}, answered(group, "add " + device.name(), moved(tally_.joined, true)));
     return;
   }
   // Only who knows that he is in it can leave.
   const auto* view = device.core().conversation(group.id);
   if (below(2) == 0 && view && !view->left) {
-    device.core().leave(group.id, [this, &group, mover](auto answer) {
-      answered(group, mover, "leave", tally_.left, false, answer);
-    });
+    device.core().leave(group.id, answered(group, device.name() + " leaves", moved(tally_.left, false)));
   } else {
-    owner.remove_member(group.id, user, [this, &group, mover](auto answer) {
-      answered(group, mover, "remove", tally_.removed, false, answer);
-    });
+    owner.remove_member(group.id, user,
+                        answered(group, "remove " + device.name(), moved(tally_.removed, false)));
   }
 }
 
-void GroupLife::answered(Group& group, size_t mover, const std::string& what, uint64_t& counter, bool now_in,
-                         const wire::Answer<client::Done>& answer) {
-  group.busy = false;
-  if (!answer.ok()) {
-    complaints_.push_back(fmt::format("the {} of {} in the group of {} is refused: {} {}", what,
-                                      devices_[group.movers[mover]]->name(), group.size,
-                                      wire::name(answer.error().code), answer.error().detail));
-    return;
+void GroupLife::change_quiet(Group& group) {
+  if (group.quiet.empty()) return;
+  const size_t i = below(group.quiet.size());
+  auto& owner = devices_.front()->core();
+  if (group.quiet_in[i]) {
+    owner.remove_member(group.id, group.quiet[i], answered(group, "remove somebody quiet", [this, &group, i] {
+                          ++tally_.removed;
+                          group.quiet_in[i] = false;
+                        }));
+  } else {
+    owner.add_members(group.id, {group.quiet[i]}, answered(group, "add somebody quiet", [this, &group, i] {
+                        ++tally_.joined;
+                        group.quiet_in[i] = true;
+                      }));
   }
-  group.mover_in[mover] = now_in;
-  ++counter;
+}
+
+client::Core::WhenDone GroupLife::answered(Group& group, std::string what, std::function<void()> then) {
+  group.busy = true;
+  return [this, &group, what = std::move(what),
+          then = std::move(then)](const wire::Answer<client::Done>& answer) {
+    group.busy = false;
+    if (answer.ok()) return then();
+    complaints_.push_back(fmt::format("in the group of {}, \"{}\" is refused: {} {}", group.size, what,
+                                      wire::name(answer.error().code), answer.error().detail));
+  };
 }
 
 }  // namespace tidings::faults

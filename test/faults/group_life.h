@@ -18,6 +18,11 @@ class GroupLife {
   // Makes groups of 3, 30 and 300 people; who has no device here comes from `others`. Blocks.
   base::Status begin(const std::vector<model::UserId>& others);
   void start();
+  // How much of the run is over, 0…1: a person has at most 8 intervals in a conversation, which are spread
+  // over it.
+  void progress(double part) {
+    crowd_.run([&] { progress_ = part; });
+  }
   // No more wishes; those under way go on until they are answered.
   void stop();
   // On the reactor: nothing is under way.
@@ -39,17 +44,20 @@ class GroupLife {
   struct Group {
     size_t size = 0;
     model::ConversationId id;
-    std::vector<size_t> in;      // indices of devices whose people are in it to begin with
-    std::vector<size_t> movers;  // those of them who come and go
-    std::vector<bool> mover_in;  // by index in `movers`
-    bool busy = false;           // a change waits for its answer
+    std::vector<size_t> in;            // indices of devices whose people are in it to begin with
+    std::vector<size_t> movers;        // those of them who come and go
+    std::vector<bool> mover_in;        // by index in `movers`
+    std::vector<size_t> joined;        // how often, likewise
+    std::vector<model::UserId> quiet;  // who have no device, and come and go, too
+    std::vector<bool> quiet_in;
+    bool busy = false;  // a change waits for its answer
   };
   void go_on();
   void say(Group& group);
   void read(CrowdDevice& device);
   void change(Group& group);
-  void answered(Group& group, size_t mover, const std::string& what, uint64_t& counter, bool now_in,
-                const wire::Answer<client::Done>& answer);
+  void change_quiet(Group& group);
+  client::Core::WhenDone answered(Group& group, std::string what, std::function<void()> then);
   size_t below(size_t bound) { return static_cast<size_t>(random_.below(bound)); }
 
   Crowd& crowd_;
@@ -60,6 +68,7 @@ class GroupLife {
   Tally tally_;
   std::vector<std::string> complaints_;
   uint64_t number_ = 0;
+  double progress_ = 0;
   bool stopped_ = false;
 };
 

@@ -22,7 +22,8 @@ using base::milliseconds;
 using base::seconds;
 
 constexpr size_t clients = 12;
-constexpr size_t quiet_people = 288;    // fill a group of 300, and have no device
+constexpr size_t quiet_people = 288;  // fill a group of 300, and have no device
+constexpr auto marks_quiet = seconds(5);
 constexpr auto tick = milliseconds(5);  // one message per client: 200 a second
 
 double p99_ms(std::vector<int64_t> ns) {
@@ -119,6 +120,7 @@ int run_kill(const Options& options) {
   uint64_t kills = 0;
   for (; kills < options.count && trouble.empty(); ++kills) {
     std::this_thread::sleep_for(milliseconds(500) + random.duration(milliseconds(2500)));
+    groups.progress(static_cast<double>(kills) / static_cast<double>(options.count));
     server.kill();
     const int64_t begun = now_ns();
     if (auto started = server.start(); !started.ok()) trouble = started.error().sentence;
@@ -158,9 +160,17 @@ int run_kill(const Options& options) {
     crowd.run([&] { history.stuck("the fresh devices do not come to rest"); });
   const auto tally = groups.tally();
   for (const auto& complaint : groups.complaints()) crowd.run([&] { history.stuck(complaint); });
+  // Acks, marks and receipts each wait for a second.
+  const auto quiet_marks = [&] {
+    return settled() && std::all_of(crowd.devices().begin(), crowd.devices().end(), [](const auto& device) {
+             return now_ns() - device->last_marks_ns() > base::nanoseconds(marks_quiet).count();
+           });
+  };
+  if (!crowd.wait_for(quiet_marks, seconds(60)))
+    crowd.run([&] { history.stuck("the marks do not come to rest"); });
   const auto verdict = crowd.run([&] {
-    for (auto* device : fresh) device->give_copies(true);
-    for (auto* device : devices) device->give_copies(false);
+    for (auto* device : fresh) device->give_copies(true), device->give_views(true);
+    for (auto* device : devices) device->give_copies(false), device->give_views(false);
     return checker::check(history);
   });
   auto stopped = server.stop();
@@ -178,9 +188,11 @@ int run_kill(const Options& options) {
         "{{\"kills\":{},\"acked\":{},\"lost\":{},\"duplicated\":{},\"reordered\":{},\"recover_p99_ms\":{:.0f}"
         ","
         "\"first_ack_p99_ms\":{:.0f},\"group_sends\":{},\"reads\":{},\"joined\":{},\"left\":{},"
-        "\"removed\":{},\"violations\":{}}}\n",
+        "\"removed\":{},\"marks\":{},\"unread\":{},\"private\":{},\"same_state\":{},\"violations\":{}}}\n",
         kills, verdict.acked, lost, twice, reordered, recover, first_ack, tally.sends, tally.reads,
-        tally.joined, tally.left, tally.removed, verdict.violations());
+        tally.joined, tally.left, tally.removed, verdict.count(checker::Law::marks),
+        verdict.count(checker::Law::unread), verdict.count(checker::Law::is_private),
+        verdict.count(checker::Law::same_state), verdict.violations());
   } else {
     fmt::print(
         "{} kills, {} acked, {} lost, {} duplicated, {} reordered, recovered p99 {:.0f} ms, first tick p99 "
