@@ -149,8 +149,7 @@ void Device::read_something() {
     if (views.empty()) return;
     const auto& view = views[choices_.below(views.size())];
     const bool all = choices_.chance(600);
-    read(view.conversation, all ? view.have.seq : model::Seq{choices_.below(view.have.seq.value + 1)},
-         choices_.chance(150));
+    read(view.conversation, all ? view.have.seq : model::Seq{choices_.below(view.have.seq.value + 1)});
     if (choices_.chance(300)) core_->focus(view.conversation);
   });
 }
@@ -162,16 +161,16 @@ model::Seq Device::seq_held(const model::ConversationId& conversation, model::Se
   return above == events.begin() ? model::Seq{} : std::prev(above)->seq;
 }
 
-void Device::read(const model::ConversationId& conversation, model::Seq seq, bool hidden) {
+void Device::read(const model::ConversationId& conversation, model::Seq seq) {
   const auto* view = core_->conversation(conversation);
   if (!view || view->left || view->kind == model::ConversationKind::self) return;
   const auto held = seq_held(conversation, seq);
   if (held.value == 0) return;
   // As for a send: from here on it may be known.
-  parts_.history.mark(now_ns(), number_, conversation, held, hidden);
+  parts_.history.mark(now_ns(), number_, conversation, held, parts_.hides);
   process_->step();
-  core_->read(conversation, seq, hidden);
-  if (!hidden) read_[conversation] = std::max(read_[conversation], held);
+  core_->read(conversation, seq, parts_.hides);
+  read_[conversation] = std::max(read_[conversation], held);
 }
 
 model::Seq Device::own_log() const {
@@ -275,8 +274,8 @@ void Device::on_event(const model::Event& event) {
   if (event.from != parts_.user && !joins(event, parts_.user)) others_[event.conversation] = event.seq;
   if (!choices_.chance(parts_.reads_per_mille)) return;
   const auto after = choices_.duration(base::milliseconds(choices_.chance(500) ? 20 : 3000));
-  executor_->after(after, [this, conversation = event.conversation, seq = event.seq,
-                           hidden = choices_.chance(100)] { read(conversation, seq, hidden); });
+  executor_->after(after,
+                   [this, conversation = event.conversation, seq = event.seq] { read(conversation, seq); });
 }
 void Device::on_marks(const model::ConversationId& conversation) {
   const auto* view = core_->conversation(conversation);

@@ -28,6 +28,7 @@ class Device : client::OutboxStore, client::Listener {
     base::WallTime start_of_time;
     std::function<void(const std::string&)> note;  // what may help to explain
     uint64_t reads_per_mille = 0;                  // of what it shows, so much is read soon
+    bool hides = false;                            // and not told to others
   };
   Device(Parts parts, Prng random);
   ~Device() override;
@@ -75,7 +76,7 @@ class Device : client::OutboxStore, client::Listener {
   int64_t now_ns() const { return parts_.scheduler.now().time_since_epoch().count(); }
   void send(const model::ConversationId& conversation, const std::vector<std::string>& texts);
   void end();
-  void read(const model::ConversationId& conversation, model::Seq seq, bool hidden);
+  void read(const model::ConversationId& conversation, model::Seq seq);
   const client::ConversationView* some_group();
   model::Seq seq_held(const model::ConversationId& conversation, model::Seq seq) const;
   void insert(const client::OutboxMessage& message);

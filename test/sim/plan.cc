@@ -41,7 +41,8 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
     UserId user{random.next() >> 1 | 1};
     if (i == 1) shared = model::partition_of(model::direct_conversation(people[0].user, user));
     if (i >= 2) user = in_same_partition(random, people[i % 2].user, shared);
-    people.push_back({first_names[i], user, random.chance(400) ? size_t{2} : size_t{1}, random.chance(500)});
+    people.push_back({first_names[i], user, random.chance(400) ? size_t{2} : size_t{1}, random.chance(500),
+                      random.chance(150)});
   }
 
   if (random.chance(150)) {
@@ -62,7 +63,7 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
   limits.queries_in_flight_max = random.between(4, 64);
   limits.log_group_records_max = random.between(2, 64);
   limits.log_group_bytes_max = random.between(4'000, 64'000);
-  limits.log_queue_bytes_max = random.between(4'000, 64'000);
+  limits.log_queue_bytes_max = random.between(4'000, 64'000) + crowd.size() * 2'000;  // one batch always fits
   limits.link_queue_bytes_max = random.between(64'000, 512'000);
   limits.outbox_bytes_max = random.between(16'000, 256'000);
   limits.effects_in_flight_max = random.between(1, 64);

@@ -36,6 +36,7 @@ struct Plan {
     model::UserId user;
     size_t devices = 1;
     bool calls_rest = false;
+    bool hides = false;  // what was read from others
   };
   Prng random;  // for what is drawn later
   std::vector<Person> people;
