@@ -38,6 +38,7 @@ class People {
   using Sight = std::pair<Device, Place>;
   struct Levels {
     uint64_t read = 0, delivered = 0;
+    friend bool operator==(const Levels&, const Levels&) = default;
   };
 
   const DeviceInfo& device(Device d) const { return history_.devices()[d]; }
@@ -163,13 +164,10 @@ class People {
     for (const auto& view : history_.views()) {
       const auto* c = reference_.find(view.conversation);
       if (!c || view.left || c->members.size() > model::listed_marks_max) continue;
-      for (const auto& [user, member] : c->members) {
+      const auto levels = levels_of(view, *c);
+      for (const auto& [user, shown] : levels) {
         const auto found = due.find({user, view.conversation});
         if (found == due.end()) continue;
-        const auto mark =
-            std::find_if(view.marks.begin(), view.marks.end(), [&](const auto& m) { return m.user == user; });
-        const Levels shown =
-            mark == view.marks.end() ? Levels{} : Levels{mark->read.value, mark->delivered.value};
         if (shown.read >= found->second.read && shown.delivered >= found->second.delivered) continue;
         blame_(Law::marks,
                fmt::format("{} shows in the end read {}, delivered {} of {} in {}, where {} were read and {} "
@@ -178,6 +176,20 @@ class People {
                            model::to_text(view.conversation), found->second.read, found->second.delivered));
       }
     }
+  }
+
+  // Who joins has read and received what was before, which nobody needs to be told.
+  static std::map<UserId, Levels> levels_of(const View& view, const Reference::Conversation& c) {
+    std::map<UserId, Levels> out;
+    if (c.members.size() > model::listed_marks_max) return out;
+    for (const auto& [user, member] : c.members) {
+      if (member.in()) out[user] = {member.intervals.back().since, member.intervals.back().since};
+    }
+    for (const auto& mark : view.marks) {
+      auto& level = out[mark.user];
+      level = {std::max(level.read, mark.read.value), std::max(level.delivered, mark.delivered.value)};
+    }
+    return out;
   }
 
   static bool is_member(const Reference::Conversation& c, UserId user) {
@@ -290,13 +302,16 @@ class People {
     }
     if (a.members != b.members) tell("other members");
     if (a.unread != b.unread) tell(fmt::format("{} and {} unread", a.unread, b.unread));
-    if (a.left || a.marks == b.marks) return;
+    const auto* c = reference_.find(a.conversation);
+    if (!c || a.left) return;
+    const auto of_a = levels_of(a, *c), of_b = levels_of(b, *c);
+    if (of_a == of_b) return;
     std::string marks;
-    for (const auto* view : {&a, &b}) {
-      for (const auto& mark : view->marks) {
-        marks += fmt::format(" {}:{}/{}", mark.user.value % 1000, mark.read.value, mark.delivered.value);
+    for (const auto* levels : {&of_a, &of_b}) {
+      for (const auto& [user, level] : *levels) {
+        marks += fmt::format(" {}:{}/{}", user.value % 1000, level.read, level.delivered);
       }
-      if (view == &a) marks += " and";
+      if (levels == &of_a) marks += " and";
     }
     tell("marks" + marks);
   }
