@@ -69,6 +69,13 @@ struct Folding {
     if (updated.title && (news || view.left)) view.title = *updated.title;
   }
   void operator()(const model::MembersAdded& added) {
+    // Who comes back does not know who went meanwhile; the page or row with the news lists who is there.
+    if (std::find(added.members.begin(), added.members.end(), self) != added.members.end()) {
+      view.members.clear();
+      view.raised.clear();
+      view.since.clear();
+      view.marks.clear();
+    }
     for (const model::UserId user : added.members) {
       add_member(view, user);
       set_role(view, user, model::Role::member);
