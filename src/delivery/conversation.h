@@ -42,6 +42,7 @@ struct Conversation {
   // Not in the store yet.
   bool dirty = false;
   bool in_flush = false;          // part of the flush that is under way
+  bool receipt_due = false;       // somebody's mark has moved, which the others hear of in a moment
   uint64_t committed_epoch = 0;   // of Conversations, when it was committed last
   std::deque<model::Event> tail;  // events that are not committed
   model::Seq taken;               // events up to here went into a flush
@@ -60,7 +61,7 @@ struct Conversation {
   // It may leave memory: the store has all of it, and nobody waits for it.
   bool is_clean() const {
     return phase == Phase::ready && !dirty && !in_flush && queue.empty() && expected == 0 && tail.empty() &&
-           waiting_queries.empty();
+           waiting_queries.empty() && !receipt_due;
   }
   // There is nothing to remember.
   bool is_empty_shell() const { return is_clean() && !state.exists() && state.applied.value == 0; }

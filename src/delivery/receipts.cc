@@ -19,12 +19,13 @@ ports::ReceiptOut frame_of(const model::ConversationId& id, wire::Receipt receip
 
 }  // namespace
 
-void Receipts::moved(const Conversation& c, const fold::Moved& moved) {
+void Receipts::moved(Conversation& c, const fold::Moved& moved) {
   for (auto* resting : {&resting_, &due_}) {
     const auto it = resting->find(c.id);
     if (it == resting->end()) continue;
     const auto [mover, added] = it->second.try_emplace(moved.user, moved.hidden);
     if (!added) mover->second = mover->second && moved.hidden;
+    c.receipt_due = true;
     return;
   }
   resting_.emplace(c.id, Movers{});
@@ -43,9 +44,10 @@ void Receipts::on_timer() {
   for (const auto& [id, movers] : told) {
     if (movers.empty()) continue;
     resting_.emplace(id, Movers{});
-    const Conversation* c = conversations_.find(id);
-    // Out of memory again: pages and syncs tell the marks.
-    if (c && c->phase != Conversation::Phase::loading) tell(c->state, id, movers);
+    Conversation* c = conversations_.find(id);
+    if (!c) continue;
+    c->receipt_due = false;
+    if (c->phase != Conversation::Phase::loading) tell(c->state, id, movers);
   }
   if (!resting_.empty() || !due_.empty()) arm();
 }

@@ -319,7 +319,14 @@ class People {
     }
     const auto* stored = reference_.find(a.conversation);
     const bool lists_all = stored && stored->members.size() <= model::listed_marks_max && !a.left;
-    if (lists_all && a.members != b.members) tell("other members");
+    if (lists_all && a.members != b.members) {
+      std::string members;
+      for (const auto* view : {&a, &b}) {
+        for (const auto user : view->members) members += fmt::format(" {}", user.value % 1000);
+        if (view == &a) members += " and";
+      }
+      tell("members" + members);
+    }
     if (in && a.unread != b.unread) tell(fmt::format("{} and {} unread", a.unread, b.unread));
     const auto* c = reference_.find(a.conversation);
     if (!c || a.left) return;
