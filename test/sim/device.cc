@@ -5,6 +5,16 @@
 #include <fmt/format.h>
 
 namespace tidings::sim {
+namespace {
+
+bool joins(const model::Event& event, model::UserId user) {
+  const auto* created = std::get_if<model::ConversationCreated>(&event.body);
+  const auto* added = std::get_if<model::MembersAdded>(&event.body);
+  const auto* members = created ? &created->members : added ? &added->members : nullptr;
+  return members && std::find(members->begin(), members->end(), user) != members->end();
+}
+
+}  // namespace
 Device::Device(Parts parts, Prng random)
     : clock(parts.scheduler, parts.start_of_time),
       parts_(std::move(parts)),
@@ -263,6 +273,11 @@ void Device::on_connection(client::Connection state, std::optional<wire::Code> w
 }
 void Device::on_event(const model::Event& event) {
   parts_.history.show(now_ns(), number_, event);
+  if (joins(event, parts_.user)) {
+    // The mark of who joins is there, which nobody is told.
+    others_.erase(event.conversation);
+    read_.erase(event.conversation);
+  }
   if (event.from != parts_.user && model::is_countable(event)) others_[event.conversation] = event.seq;
   if (!choices_.chance(parts_.reads_per_mille)) return;
   const auto after = choices_.duration(base::milliseconds(choices_.chance(500) ? 20 : 3000));
