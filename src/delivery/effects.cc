@@ -99,13 +99,16 @@ void Effects::add(const model::Event& event, model::Position position) {
 
 void Effects::pump() {
   while (!waiting_.empty() && in_flight_ < static_cast<int64_t>(parts_.limits.effects_in_flight_max)) {
-    const size_t count = std::min(waiting_.size(), append_records_max);
+    // What is larger than a group of the log would never be taken.
+    const size_t records_max = std::min(append_records_max, parts_.limits.log_group_records_max);
     std::vector<ports::Log::Append> records;
-    records.reserve(count);
-    for (size_t i = 0; i < count; ++i) {
-      const auto& effect = waiting_[i];
+    size_t bytes = 0;
+    for (const auto& effect : waiting_) {
+      if (records.size() >= records_max || bytes > parts_.limits.log_group_bytes_max / 2) break;
       records.push_back({model::partition_of(effect.conversation), wire::encode_record(effect)});
+      bytes += records.back().payload.size();
     }
+    const size_t count = records.size();
     if (parts_.log.append(std::move(records))) return retry_later();
     waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<ptrdiff_t>(count));
     in_flight_ += static_cast<int64_t>(count);

@@ -40,6 +40,7 @@ ports::SyncRow row_of(const model::ConversationId& id, const fold::ConversationS
   row.unread = fold::unread(s, m);
   // Who left learns nothing of what goes on.
   if (row.left) return row;
+  row.title = s.title;
   row.members = s.member_count;
   row.marks = fold::marks_for(s, m.user);
   row.mark_count = s.marks;

@@ -63,15 +63,16 @@ void Receipts::tell_all(const fold::ConversationState& state, const model::Conve
   shown.mark_count = state.marks;
   std::vector<model::UserId> others;
   for (const auto& m : state.members) {
+    if (!m.is_member()) continue;  // has moved, and went before it was told
     const auto mover = movers.find(m.user);
-    const bool moves = mover != movers.end() && m.is_member();  // who left meanwhile has no marks
+    const bool moves = mover != movers.end();
     if (moves && !mover->second) shown.marks.push_back({m.user, m.shown_read, m.delivered});
     // Who hides something is told more than the others.
     if (moves && (mover->second || m.shown_read != m.read)) {
       tell_own(state, id, m);
       if (mover->second) continue;
     }
-    if (m.is_member()) others.push_back(m.user);
+    others.push_back(m.user);
   }
   if (shown.marks.empty()) return;
   registry_.send_receipt(others, [&] { return frame_of(id, shown); });

@@ -7,7 +7,6 @@
 namespace tidings::sim {
 namespace {
 
-// Who joins with it has it, without being told so.
 bool joins(const model::Event& event, model::UserId user) {
   const auto* created = std::get_if<model::ConversationCreated>(&event.body);
   const auto* added = std::get_if<model::MembersAdded>(&event.body);
@@ -16,7 +15,6 @@ bool joins(const model::Event& event, model::UserId user) {
 }
 
 }  // namespace
-
 Device::Device(Parts parts, Prng random)
     : clock(parts.scheduler, parts.start_of_time),
       parts_(std::move(parts)),
@@ -170,7 +168,11 @@ void Device::read(const model::ConversationId& conversation, model::Seq seq) {
   parts_.history.mark(now_ns(), number_, conversation, held, parts_.hides);
   process_->step();
   core_->read(conversation, seq, parts_.hides);
-  read_[conversation] = std::max(read_[conversation], held);
+  // Marks at what nobody counts are moved by own messages, too, which nobody is told.
+  for (const auto& event : core_->events(conversation)) {
+    if (event.seq <= held && event.from != parts_.user && model::is_countable(event))
+      read_[conversation] = std::max(read_[conversation], event.seq);
+  }
 }
 
 model::Seq Device::own_log() const {
@@ -271,7 +273,12 @@ void Device::on_connection(client::Connection state, std::optional<wire::Code> w
 }
 void Device::on_event(const model::Event& event) {
   parts_.history.show(now_ns(), number_, event);
-  if (event.from != parts_.user && !joins(event, parts_.user)) others_[event.conversation] = event.seq;
+  if (joins(event, parts_.user)) {
+    // The mark of who joins is there, which nobody is told.
+    others_.erase(event.conversation);
+    read_.erase(event.conversation);
+  }
+  if (event.from != parts_.user && model::is_countable(event)) others_[event.conversation] = event.seq;
   if (!choices_.chance(parts_.reads_per_mille)) return;
   const auto after = choices_.duration(base::milliseconds(choices_.chance(500) ? 20 : 3000));
   executor_->after(after,
