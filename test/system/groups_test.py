@@ -479,6 +479,20 @@ class Large(GroupTest):
         self.assertIn([sent["seq"], 5, 5], page["counts"])
         self.assertFalse([f for f in ann.inbox if "counts" in f])
 
+        # An author who was removed learns nothing more, wherever the focus is.
+        last = await bob.say(group, "my last one")
+        await self.ok(ann, "member.remove", group, user=self.bob.user)
+        await bob.send({"type": "focus", "conversation": group})
+        await bob.ask("pull", conversation=group, after=0)
+        bob.inbox.clear()
+        for person in crowd[6:8]:
+            self.rest(person, "POST", f"/v1/conversations/{group}/read",
+                      {"seq": last["seq"], "id": last["id"], "ord": last["ord"]}, 204)
+            await asyncio.sleep(0.6)
+        page = await bob.ask("pull", conversation=group, after=0)
+        self.assertEqual((page["marks"], "counts" in page, "members" in page), ([], False, False))
+        self.assertFalse([f for f in bob.inbox if f["type"] == "receipt"], bob.inbox)
+
 
 class Crowd(GroupTest):
     """1,100 people; so many cannot sign up in a test, so they are written into the file (docs/formats/accounts.md)."""
