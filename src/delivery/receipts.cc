@@ -97,6 +97,8 @@ void Receipts::tell_authors(const fold::ConversationState& state, const model::C
   if (looking == focus_.end()) return;
   const fold::Counts counts(state);
   for (const auto& [user, sessions] : looking->second) {
+    const auto* m = state.member(user);
+    if (!m || !m->is_member()) continue;  // who left may still look
     auto of_user = counts.of(user);
     if (of_user.empty()) continue;
     registry_.send_receipt({user}, [&] {

@@ -62,7 +62,9 @@ bool take(base::Reader& r, Member& m) {
   m.evicted = flags & member_evicted;
   m.blocks = flags & member_blocks;
   const uint64_t own = r.varint();
-  if (!r.ok() || m.left.title.size() > title_bytes_max || flags > member_flags_all || own > own_after_read_max) return false;
+  if (!r.ok() || m.left.title.size() > title_bytes_max || flags > member_flags_all ||
+      own > own_after_read_max)
+    return false;
   m.own_after_read.resize(own);
   for (auto& o : m.own_after_read) {
     o.seq = {r.varint()};

@@ -64,6 +64,10 @@ def routes_of_the_server():
     return found
 
 
+def frames_of_the_server():
+    return set(re.findall(r'type == "([a-z.]+)"', (ROOT / "src/wire/client_frames.cc").read_text()))
+
+
 def bare(endpoint):
     return endpoint[0], re.sub(r"\{\w*\}", "{}", endpoint[1])
 
@@ -104,6 +108,7 @@ class Complete(harness.unittest.TestCase):
     def test_every_frame_has_a_row_and_every_row_a_frame(self):
         self.assertGreater(len(documented_frames()), 15)
         self.assertEqual(documented_frames(), {row.method for row in FRAMES})
+        self.assertEqual(documented_frames(), frames_of_the_server())
 
     def test_every_row_has_a_word_for_each_role_that_is_known(self):
         known = set(documented_codes()) | {"ok", "page", "sync", "none", "pong", "welcome", "bye", "200", "201", "204"}

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import random
+import sqlite3
 import time
 
 from harness import EFFS, ZEROS, SystemTest, main, v4, v7
@@ -443,7 +445,7 @@ class Sync(GroupTest):
         await self.until(quiet, "nothing changes any more")
         await ann.say(groups[3], "news")
         answer = self.rest(self.bob, "GET", f"/v1/sync?limit=500{cursor}")
-        self.assertEqual([row["conversation"] for row in answer["conversations"]], [groups[3]])
+        self.assertEqual([row["conversation"] for row in answer["conversations"] if row["kind"] == "group"], [groups[3]])
 
 
 class Large(GroupTest):
@@ -476,6 +478,67 @@ class Large(GroupTest):
         page = await ann.ask("pull", conversation=group, after=0)
         self.assertIn([sent["seq"], 5, 5], page["counts"])
         self.assertFalse([f for f in ann.inbox if "counts" in f])
+
+        # An author who was removed learns nothing more, wherever the focus is.
+        last = await bob.say(group, "my last one")
+        await self.ok(ann, "member.remove", group, user=self.bob.user)
+        await bob.send({"type": "focus", "conversation": group})
+        await bob.ask("pull", conversation=group, after=0)
+        bob.inbox.clear()
+        for person in crowd[6:8]:
+            self.rest(person, "POST", f"/v1/conversations/{group}/read",
+                      {"seq": last["seq"], "id": last["id"], "ord": last["ord"]}, 204)
+            await asyncio.sleep(0.6)
+        page = await bob.ask("pull", conversation=group, after=0)
+        self.assertEqual((page["marks"], "counts" in page, "members" in page), ([], False, False))
+        self.assertFalse([f for f in bob.inbox if f["type"] == "receipt"], bob.inbox)
+
+
+class Crowd(GroupTest):
+    """1,100 people; so many cannot sign up in a test, so they are written into the file (docs/formats/accounts.md)."""
+
+    users = [str(2**40 + n) for n in range(1100)]
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server.stop()
+        with sqlite3.connect(os.path.join(cls.server.data, "accounts.sqlite")) as accounts:
+            accounts.executemany("INSERT INTO account (user, handle, display_name, password_hash) VALUES (?, ?, ?, '')",
+                                 [(int(user), f"crowd_{n}", f"Crowd {n}") for n, user in enumerate(cls.users)])
+        accounts.close()
+        cls.server.start()
+
+    async def test_a_group_of_1024_and_not_one_more(self):
+        path = "/v1/conversations"
+        body = {"kind": "group", "members": self.users[:1024], "title": "all of us"}
+        self.assert_problem(self.call("POST", path, body, self.ann.token), 422, "limit")
+        body["members"] = self.users[:1022] + [self.ann.user]  # oneself may stand there
+        made = self.rest(self.ann, "POST", path, body, 201)
+        group = f"{path}/{made['conversation']}"
+        self.assertEqual(self.rest(self.ann, "POST", f"{group}/members", {"users": [self.bob.user]})["seq"], 2)
+        self.assertEqual(self.rest(self.ann, "GET", group)["members"], 1024)
+        for users in ([self.eve.user], self.users[1022:1024]):
+            self.assert_problem(self.call("POST", f"{group}/members", {"users": users}, self.ann.token), 422, "limit")
+        self.assertTrue(self.rest(self.ann, "POST", f"{group}/members", {"users": self.users[:3]})["duplicate"])
+        self.assertEqual(self.rest(self.ann, "PATCH", group, {"title": "x" * 200})["seq"], 3)
+        self.assert_problem(self.call("PATCH", group, {"title": "x" * 201}, self.ann.token), 413, "too_large")
+        self.assertEqual(self.rest(self.bob, "GET", group)["title"], "x" * 200)
+        seen, cursor = [], ""
+        while True:
+            page = self.rest(self.bob, "GET", f"{group}/members?limit=200{cursor}")
+            seen += [m["user"] for m in page["members"]]
+            if "next_cursor" not in page:
+                break
+            cursor = f"&cursor={page['next_cursor']}"
+        self.assertEqual((len(seen), seen, page["count"]), (1024, sorted(set(seen), key=int), 1024))
+        ann = await self.client(self.ann)
+        self.assertEqual((await ann.say(made["conversation"], "hello everybody"))["type"], "ok")
+        too_many = await ann.ask("conversation.create", client_id=v7(), kind="group", members=self.users[:1025])
+        self.assert_error(too_many, "limit")
+        self.rest(self.bob, "POST", f"{group}/leave")
+        self.rest(self.ann, "POST", f"{group}/members", {"users": [self.eve.user]})
+        self.assertEqual(self.rest(self.eve, "GET", group)["members"], 1024)
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ class Client:
     @classmethod
     async def open(cls, address, **options):
         socket = await websockets.connect(f"ws://{address}/v1/ws", subprotocols=["tidings.v1.json"], compression=None,
-                                          max_size=2**21, ping_interval=None, close_timeout=2, **options)
+                                          max_size=2**21, max_queue=None, ping_interval=None, close_timeout=2, **options)
         return cls(socket)
 
     @classmethod
