@@ -122,24 +122,64 @@ double ServerProcess::resident_mebibytes() const {
   return resident * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1024 * 1024);
 }
 
-// Each key of RocksDB has a number. A secondary instance follows the running one's log.
+namespace {
+
+// A secondary instance of RocksDB follows the running one's log.
+class Follower {
+ public:
+  explicit Follower(const std::string& store) {
+    rocksdb::DBOptions options;
+    options.max_open_files = -1;
+    if (!rocksdb::DB::ListColumnFamilies(options, store, &names_).ok()) give_up("the store has no families");
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (const auto& name : names_) families.push_back({name, {}});
+    rocksdb::DB* opened = nullptr;
+    const auto status =
+        rocksdb::DB::OpenAsSecondary(options, store, own_.path(), families, &handles_, &opened);
+    if (!status.ok()) give_up("the store cannot be followed: " + status.ToString());
+    db_.reset(opened);
+  }
+  ~Follower() {
+    for (auto* handle : handles_) db_->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+  }
+  rocksdb::DB& db() { return *db_; }
+  rocksdb::ColumnFamilyHandle* family(const std::string& name) {
+    for (size_t i = 0; i < names_.size(); ++i) {
+      if (names_[i] == name) return handles_[i];
+    }
+    give_up("the store has no family " + name);
+  }
+
+ private:
+  const Directory own_;
+  std::vector<std::string> names_;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+  std::unique_ptr<rocksdb::DB> db_;
+};
+
+}  // namespace
+
+// Each key of RocksDB has a number.
 uint64_t store_keys_written(const std::string& data) {
-  const std::string store = data + "/store";
-  std::vector<std::string> names;
-  rocksdb::DBOptions options;
-  options.max_open_files = -1;
-  if (!rocksdb::DB::ListColumnFamilies(options, store, &names).ok()) give_up("the store has no families");
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (const auto& name : names) families.push_back({name, {}});
-  const Directory own;
-  rocksdb::DB* opened = nullptr;
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  const auto status = rocksdb::DB::OpenAsSecondary(options, store, own.path(), families, &handles, &opened);
-  if (!status.ok()) give_up("the store cannot be followed: " + status.ToString());
-  const std::unique_ptr<rocksdb::DB> db(opened);
-  const uint64_t keys = db->GetLatestSequenceNumber();
-  for (auto* handle : handles) db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
-  return keys;
+  return Follower(data + "/store").db().GetLatestSequenceNumber();
+}
+
+double store_states_read_per_second(const std::string& data, size_t count) {
+  Follower follower(data + "/store");
+  auto* family = follower.family("state");
+  std::vector<std::string> keys;
+  {
+    const std::unique_ptr<rocksdb::Iterator> at(follower.db().NewIterator({}, family));
+    for (at->SeekToFirst(); at->Valid() && keys.size() < count; at->Next())
+      keys.push_back(at->key().ToString());
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  std::string value;
+  for (const auto& key : keys) {
+    if (!follower.db().Get({}, family, key, &value).ok()) give_up("a state cannot be read");
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+  return static_cast<double>(keys.size()) / took.count();
 }
 
 }  // namespace tidings::bench

@@ -58,4 +58,8 @@ class ServerProcess {
 // How many keys were ever written to the store in this data directory; a server may be running there.
 uint64_t store_keys_written(const std::string& data);
 
+// How fast one thread gets that many states by key from the store of a server that has ended: the least that
+// a full sync must do.
+double store_states_read_per_second(const std::string& data, size_t count);
+
 }  // namespace tidings::bench

@@ -108,6 +108,7 @@ TEST_F(GroupsTest, WhoIsRemovedKeepsWhatTheyHadAndAsksForNothing) {
   server.say(group, bob, "without ann");
   time.run();
   EXPECT_TRUE(view(group).left);
+  EXPECT_EQ(view(group).member_count, 0u) << "who left learns nothing of what goes on";
   EXPECT_THAT(texts(core().events(group)), ElementsAre("one"));
   server.got.clear();
   ASSERT_TRUE(core().send(group, {.text = "let me in"}).ok());
@@ -119,10 +120,12 @@ TEST_F(GroupsTest, WhoIsRemovedKeepsWhatTheyHadAndAsksForNothing) {
   EXPECT_THAT(refused, ElementsAre(wire::Code::not_member));
   EXPECT_THAT(server.got_of<wire::PullFrame>(), IsEmpty());
   EXPECT_THAT(server.got_of<wire::MarkFrame>(), IsEmpty());
+  server.append(group, bob, server.fresh(), model::MembersAdded{{cid}});
   server.append(group, bob, server.fresh(), model::MembersAdded{{ann}});
   server.say(group, bob, "back");
   time.run_for(seconds(1));
   EXPECT_FALSE(view(group).left);
+  EXPECT_EQ(view(group).member_count, 3u) << "somebody joined while ann was away";
   EXPECT_THAT(texts(core().events(group)), ElementsAre("one", "back"));
   EXPECT_EQ(view(group).unread, 1u);
 }

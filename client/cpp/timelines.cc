@@ -51,7 +51,7 @@ bool Timelines::page(const wire::PageFrame& page, MonotonicTime now) {
   if (!settle(conversation, outcome, applied, now)) return false;
   if (outcome != Timeline::Outcome::fine) return true;
   conversation.mark_count = std::max(conversation.mark_count, page.mark_count);
-  take_marks(conversation, page.marks, page.counts, page.members, false, now);
+  take_marks(conversation, page.marks, page.counts, page.members, page.head, false, now);
 
   conversation.fruitless = conversation.timeline.view().have.seq > had ? 0 : conversation.fruitless + 1;
   if (page.more) {

@@ -166,9 +166,10 @@ class Timelines {
   void drop_wishes(const model::ConversationId& id, wire::Code why);
   std::optional<wire::HistoryFrame> frame_of(const Histories::Wish& wish) const;
   void ask(std::vector<wire::ClientFrame>& frames, base::MonotonicTime now);
-  void take_marks(Conversation& conversation, const std::vector<model::Mark>& marks,
-                  const std::vector<model::ReadCount>& counts, uint64_t members, bool exact,
-                  base::MonotonicTime now);
+  // `as_of`: the head when they were looked up; nullopt: they come in the order of the events.
+  void take_marks(Conversation& conversation, std::vector<model::Mark> marks,
+                  const std::vector<model::ReadCount>& counts, uint64_t members,
+                  std::optional<model::Seq> as_of, bool exact, base::MonotonicTime now);
   void anchor(Conversation& conversation, const wire::SyncedConversation& row);
   // Looks at one's own marks anew, and tells of what has changed.
   void count(Conversation& conversation);

@@ -7,10 +7,16 @@ namespace tidings::client {
 
 using base::MonotonicTime;
 
-void Timelines::take_marks(Conversation& conversation, const std::vector<model::Mark>& marks,
-                           const std::vector<model::ReadCount>& counts, uint64_t members, bool exact,
-                           MonotonicTime now) {
+void Timelines::take_marks(Conversation& conversation, std::vector<model::Mark> marks,
+                           const std::vector<model::ReadCount>& counts, uint64_t members,
+                           std::optional<model::Seq> as_of, bool exact, MonotonicTime now) {
   ConversationView& view = conversation.timeline.view();
+  // Events may have overtaken a page: who is not in the conversation any more does not come back by it.
+  if (as_of && *as_of < view.have.seq) {
+    std::erase_if(marks, [&view](const model::Mark& mark) {
+      return std::find(view.members.begin(), view.members.end(), mark.user) == view.members.end();
+    });
+  }
   if (fold_marks(view, marks, counts, members)) sink_.on_marks(view.conversation);
   const auto own = std::find_if(marks.begin(), marks.end(),
                                 [this](const model::Mark& mark) { return mark.user == self_; });
@@ -24,7 +30,7 @@ bool Timelines::receipt(const wire::Receipt& receipt, MonotonicTime now) {
   // Of one that is not known yet: the page that is pulled brings all marks.
   if (found == conversations_.end() || found->second.gone) return true;
   found->second.mark_count = std::max(found->second.mark_count, receipt.mark_count);
-  take_marks(found->second, receipt.marks, receipt.counts, receipt.members, false, now);
+  take_marks(found->second, receipt.marks, receipt.counts, receipt.members, std::nullopt, false, now);
   return true;
 }
 
@@ -129,7 +135,7 @@ bool Timelines::older(const Histories::Wish& wish, const wire::PageFrame& page, 
   const auto outcome = timeline.history(page);
   if (outcome == Timeline::Outcome::fine) {
     answer(wish, Older{timeline.events().size() - before, timeline.view().earlier});
-    take_marks(found->second, page.marks, page.counts, page.members, false, now);
+    take_marks(found->second, page.marks, page.counts, page.members, page.head, false, now);
   } else {
     answer(wish, wire::problem(wire::Code::diverged));
   }

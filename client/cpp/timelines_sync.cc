@@ -110,7 +110,7 @@ bool Timelines::take_row(const wire::SyncedConversation& row, bool alone, Monoto
   fold(timeline.view(), row);
   if (row.kind != model::ConversationKind::self) anchor(conversation, row);
   conversation.mark_count = row.mark_count;
-  take_marks(conversation, row.marks, {}, 0, true, now);
+  take_marks(conversation, row.marks, {}, 0, row.head.seq, true, now);
   sink_.on_listed(row.conversation);
   if (!alone) return true;
   Timeline::Applied applied;

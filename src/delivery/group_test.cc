@@ -204,6 +204,33 @@ TEST_F(GroupShardTest, MarksAreToldAtOnceThenOnceAnInterval) {
   EXPECT_EQ(receipt.mark_count, 2u);
 }
 
+TEST_F(GroupShardTest, AReceiptNamesNobodyWhoHasLeftMeanwhile) {
+  make_group({bob, eve});
+  up(ports::Attach{ann});
+  const auto first = say(ann);
+  const auto second = say(ann);
+  EXPECT_FALSE(mark(bob, first.seq, first.ord, first.id));
+  EXPECT_FALSE(mark(bob, second.seq, second.ord, second.id));
+  EXPECT_FALSE(run(in_group(ann, model::RemoveMember{bob})).error);
+  a.frames.clear();
+  home.fire_timers();
+  home.fire_timers();
+  EXPECT_TRUE(a.take<ports::ReceiptOut>().empty());
+}
+
+// Who joins has read the joining event; without a receipt nobody would know before the next sync.
+TEST_F(GroupShardTest, TheMarkOfWhoJoinsIsTold) {
+  make_group({bob});
+  up(ports::Attach{ann});
+  a.frames.clear();
+  const auto joined = run(in_group(ann, model::AddMembers{{eve}}));
+  const auto receipts = a.take<ports::ReceiptOut>();
+  ASSERT_EQ(receipts.size(), 1u);
+  const auto frames = wire::parse_server_frames(receipts[0].bytes);
+  EXPECT_EQ(std::get<wire::Receipt>(*frames.frames.at(0)).marks,
+            (std::vector<model::Mark>{{eve, joined.seq, joined.seq}}));
+}
+
 TEST_F(GroupShardTest, AMarkOfAnotherHistoryOrOfAStrangerIsNotAppended) {
   make_group({bob});
   const auto first = say(ann);

@@ -133,6 +133,33 @@ TEST(Group, NoMoreMembersThanTheRulesAllow) {
   EXPECT_FALSE(group.run(ann, model::AddMembers{{eve}}));
 }
 
+TEST(Group, AHiddenMarkDoesNotHideWhatItDelivers) {
+  Group group;
+  group.say(ann);
+  const auto mark = [&](uint64_t read, uint64_t delivered) {
+    model::Marking m;
+    m.user = bob;
+    m.conversation = group.id;
+    m.read = {read};
+    m.read_ord = {read > 0 ? read - 1 : 0};
+    m.delivered = {delivered};
+    m.hidden = true;
+    return group.apply(m).moved;
+  };
+  const uint64_t first = group.state.seq.value;
+  auto moved = mark(first, 0);
+  ASSERT_TRUE(moved);
+  EXPECT_FALSE(moved->hidden) << "the others may know that it was delivered";
+  group.say(ann);
+  moved = mark(0, first + 1);
+  ASSERT_TRUE(moved);
+  EXPECT_FALSE(moved->hidden);
+  moved = mark(first + 1, 0);
+  ASSERT_TRUE(moved);
+  EXPECT_TRUE(moved->hidden);
+  EXPECT_LT(group.member(bob).shown_read.value, first);
+}
+
 // protocol.md §7: in 1–100, removed, back at 200: nobody reads between.
 TEST(Group, WhoComesBackDoesNotReadWhatWasSaidBetween) {
   Group group;
