@@ -115,7 +115,7 @@ class Lines final : public ChatView {
   }
   void status(const ShownConversation& conversation, const ShownTicks& ticks) override {
     const bool name_it = lines_since_typed_ > 0;
-    say("  " + ticks_text(ticks.ticks, conversation.group) +
+    say("  " + ticks_text(ticks.ticks, conversation.group) + dim(word_of(ticks.ticks)) +
         (name_it ? dim(": " + shortened(printable(ticks.text), preview_characters)) : ""));
   }
   void failed(const model::ClientId&, const std::string& text, const wire::Problem& why) override {
@@ -137,7 +137,7 @@ class Lines final : public ChatView {
     some("delivered to", shown.delivered);
     some("not yet delivered to", shown.waiting);
     if (shown.read.empty() && shown.delivered.empty() && shown.waiting.empty())
-      say("  " + ticks_text(shown.ticks, conversation.group));
+      say("  " + ticks_text(shown.ticks, conversation.group) + dim(word_of(shown.ticks)));
   }
   void marks(const ShownConversation&, const std::vector<ShownMark>&,
              const std::optional<ShownTicks>&) override {}
@@ -199,6 +199,11 @@ class Lines final : public ChatView {
     if (!message.says.empty()) return message.says;
     return (message.own ? "you: " : message.group ? message.from + ": " : "") +
            shortened(printable(message.text), preview_characters);
+  }
+  // Where the ticks stand alone.
+  static std::string word_of(const client::Ticks& ticks) {
+    if (ticks.read > 0) return "";
+    return ticks.of > 0 && ticks.delivered >= ticks.of ? " delivered" : " sent";
   }
   std::string ticks_text(const client::Ticks& ticks, bool group) const {
     if (ticks.of > 0 && ticks.read >= ticks.of)

@@ -301,7 +301,7 @@ void ChatSession::show_opened(const model::ConversationId& conversation) {
     }
     parts_.view.opened(shown, recent, pending);
     read_to(conversation, have);
-  });
+  }, shown_.group(conversation));
 }
 
 void ChatSession::send(const std::string& text) {
@@ -352,8 +352,11 @@ void ChatSession::show_list() {
     people.insert(people.end(), some.begin(), some.end());
     const auto events = client_.core().events(id);
     if (events.empty()) continue;
-    const auto more = shown_.people_of(events.back());
-    people.insert(people.end(), more.begin(), more.end());
+    if (shown_.group(id)) {
+    names_.show(shown_.people_of(events.back()), [] {}, id);
+    } else {
+      people.push_back(events.back().from);
+    }
   }
   names_.show(std::move(people), [this] {
     std::vector<ShownConversation> rows;
@@ -389,7 +392,7 @@ void ChatSession::more(const ChatCommand& command) {
       const model::Seq first = older.empty() ? before : older.front().seq;
       shown.earlier = now && (now->earlier || !shown_.events(conversation, first, 1).empty());
       parts_.view.history(shown, older);
-    });
+    }, shown_.group(conversation));
   };
   if (!view->earlier) return show();
   if (!online()) return complain("Earlier messages are on the server, which cannot be reached now.");
@@ -414,7 +417,7 @@ void ChatSession::info() {
   names_.show(std::move(people), [this, conversation = *open_] {
     if (const auto ticks = shown_.newest_own(conversation))
       parts_.view.info(shown_.conversation(conversation), *ticks);
-  });
+  }, shown_.group(*open_));
 }
 
 }  // namespace tidings::cli

@@ -76,6 +76,7 @@ void ChatSession::on_event(const model::Event& event) {
     if (history || fetching_ == event.conversation) return;
     if (open_ != event.conversation) return notice(event.conversation, event);
   }
+  if (const auto* added = std::get_if<model::MembersAdded>(&event.body)) names_.ask_again(added->members);
   names_.show(shown_.people_of(event), [this, event, typed_here, history] {
     const auto shown_before = shown_to_.find(event.conversation);
     const bool again = shown_before != shown_to_.end() && event.seq <= shown_before->second;
@@ -93,7 +94,7 @@ void ChatSession::on_event(const model::Event& event) {
     if (!message->own || !message->says.empty() || parts_.script || !typed_here) message->ticks.reset();
     parts_.view.message(*message);
     if (message->open) read_to(event.conversation, event.seq);
-  });
+  }, shown_.group(event.conversation));
 }
 
 void ChatSession::on_sent(const client::Sent& sent) {
@@ -158,12 +159,12 @@ void ChatSession::on_marks(const model::ConversationId& conversation) {
     std::vector<ShownMark> marks;
     for (const model::Mark& mark : now->marks) marks.push_back({names_.of(mark.user), mark.read, mark.delivered});
     parts_.view.marks(shown_.conversation(conversation), marks, shown_.newest_own(conversation));
-  });
+  }, shown_.group(conversation));
 }
 
 void ChatSession::on_listed(const model::ConversationId& conversation) {
   if (left_) return;
-  if (open_when_listed_ == conversation && client_.core().conversation(conversation)) {
+  if (open_when_listed_ == conversation && shown_.knows(conversation)) {
     open_when_listed_.reset();
     const uint64_t turn = turn_;
     open_conversation(conversation);
@@ -222,7 +223,7 @@ void ChatSession::tell_notices(MonotonicTime now) {
       ShownConversation shown = shown_.conversation(id);
       shown.last = last ? shown_.event(*last) : std::nullopt;
       parts_.view.elsewhere(shown);
-    });
+    }, shown_.group(conversation));
   }
   for (const auto& id : quiet) notices_.erase(id);
 }

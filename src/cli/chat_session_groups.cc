@@ -114,7 +114,7 @@ void ChatSession::create(uint64_t turn, const std::string& title, const std::vec
         if (!made.ok()) return refuse(turn, What::group, made.error());
         parts_.view.done(What::group, "", false);
         known_.insert(*made);
-        if (client_.core().conversation(*made)) {
+        if (shown_.knows(*made)) {
           open_conversation(*made);
           return done_acting(turn);
         }

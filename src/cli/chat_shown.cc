@@ -57,6 +57,17 @@ std::vector<model::UserId> ChatShown::people_of(const model::Event& event) const
   return people;
 }
 
+std::optional<model::ConversationId> ChatShown::group(const model::ConversationId& conversation) const {
+  const auto* view = client_.core().conversation(conversation);
+  if (!view || view->kind != model::ConversationKind::group) return std::nullopt;
+  return conversation;
+}
+
+bool ChatShown::knows(const model::ConversationId& conversation) const {
+  const auto* view = client_.core().conversation(conversation);
+  return view && (view->have.seq.value > 0 || view->told_to.value > 0);
+}
+
 std::string ChatShown::title(const model::ConversationId& conversation) const {
   const auto* view = client_.core().conversation(conversation);
   if (!view || view->kind != model::ConversationKind::group) {
