@@ -30,7 +30,8 @@ ChatCommand read(wire::Fields& fields) {
     if (!read_people(fields, "people", out.people)) out.what = What::nothing;
     return out;
   }
-  if (has("add")) return read_people(fields, "add", out.people) ? ChatCommand{What::add, "", out.people} : out;
+  if (has("add"))
+    return read_people(fields, "add", out.people) ? ChatCommand{What::add, "", out.people} : out;
   if (has("role") && has("person"))
     return {What::role, std::string(fields.text("role")), {std::string(fields.text("person"))}};
   for (const What what : {What::open, What::send, What::rename, What::group}) {

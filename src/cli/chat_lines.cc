@@ -55,7 +55,8 @@ class Lines final : public ChatView {
     if (conversation.group)
       people = conversation.left ? ", which you have left"
                                  : ", " + counted(conversation.members, "person", "people");
-    say(dim("— " + name_of(conversation) + people + " —" + (told_how_ ? "" : "  write and press Enter; /help for more")));
+    say(dim("— " + name_of(conversation) + people + " —" +
+            (told_how_ ? "" : "  write and press Enter; /help for more")));
     told_how_ = true;
     if (conversation.earlier) say(dim("  (/more shows what was said before)"));
     for (const ShownMessage& one : recent) {
@@ -153,8 +154,9 @@ class Lines final : public ChatView {
 
   void list(const std::vector<ShownConversation>& conversations) override {
     if (conversations.empty()) {
-      return say(dim("No conversations yet. Write to somebody with /open NAME, or make a group with\n"
-                     "/group TITLE @NAME @NAME."));
+      return say(
+          dim("No conversations yet. Write to somebody with /open NAME, or make a group with\n"
+              "/group TITLE @NAME @NAME."));
     }
     for (size_t i = 0; i < conversations.size(); ++i) {
       const ShownConversation& one = conversations[i];
@@ -197,7 +199,9 @@ class Lines final : public ChatView {
   }
   static std::string preview(const ShownMessage& message) {
     if (!message.says.empty()) return message.says;
-    return (message.own ? "you: " : message.group ? message.from + ": " : "") +
+    return (message.own     ? "you: "
+            : message.group ? message.from + ": "
+                            : "") +
            shortened(printable(message.text), preview_characters);
   }
   // Where the ticks stand alone.

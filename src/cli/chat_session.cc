@@ -276,32 +276,35 @@ void ChatSession::show_opened(const model::ConversationId& conversation) {
   std::sort(people.begin(), people.end());
   people.erase(std::unique(people.begin(), people.end()), people.end());
   if (parts_.script) people = shown_.people_of(conversation);
-  names_.show(std::move(people), [this, conversation] {
-    ShownConversation shown = shown_.conversation(conversation);
-    std::vector<ShownMessage> recent;
-    const auto* view = client_.core().conversation(conversation);
-    model::Seq have;
-    if (view) {
-      have = view->have.seq;
-      shown_to_[conversation] = have;
-      const model::Seq read = view->mark_of(client_.core().user().value_or(model::UserId{})).read;
-      const uint64_t wanted = std::clamp(view->unread + 3, recent_events, recent_events_max);
-      if (!parts_.script) recent = shown_.events(conversation, {have.value + 1}, wanted);
-      const auto unread = std::find_if(recent.begin(), recent.end(), [&](const ShownMessage& one) {
-        return !one.own && one.says.empty() && one.seq > read;
-      });
-      if (view->unread > 0 && unread != recent.end()) shown.new_from = unread->seq;
-      const model::Seq from = recent.empty() ? model::Seq{have.value + 1} : recent.front().seq;
-      shown_from_[conversation] = from;
-      shown.earlier = view->earlier || !shown_.events(conversation, from, 1).empty();
-    }
-    std::vector<std::string> pending;
-    for (const auto& [client_id, one] : pending_) {
-      if (one.conversation == conversation) pending.push_back(one.text);
-    }
-    parts_.view.opened(shown, recent, pending);
-    read_to(conversation, have);
-  }, shown_.group(conversation));
+  names_.show(
+      std::move(people),
+      [this, conversation] {
+        ShownConversation shown = shown_.conversation(conversation);
+        std::vector<ShownMessage> recent;
+        const auto* view = client_.core().conversation(conversation);
+        model::Seq have;
+        if (view) {
+          have = view->have.seq;
+          shown_to_[conversation] = have;
+          const model::Seq read = view->mark_of(client_.core().user().value_or(model::UserId{})).read;
+          const uint64_t wanted = std::clamp(view->unread + 3, recent_events, recent_events_max);
+          if (!parts_.script) recent = shown_.events(conversation, {have.value + 1}, wanted);
+          const auto unread = std::find_if(recent.begin(), recent.end(), [&](const ShownMessage& one) {
+            return !one.own && one.says.empty() && one.seq > read;
+          });
+          if (view->unread > 0 && unread != recent.end()) shown.new_from = unread->seq;
+          const model::Seq from = recent.empty() ? model::Seq{have.value + 1} : recent.front().seq;
+          shown_from_[conversation] = from;
+          shown.earlier = view->earlier || !shown_.events(conversation, from, 1).empty();
+        }
+        std::vector<std::string> pending;
+        for (const auto& [client_id, one] : pending_) {
+          if (one.conversation == conversation) pending.push_back(one.text);
+        }
+        parts_.view.opened(shown, recent, pending);
+        read_to(conversation, have);
+      },
+      shown_.group(conversation));
 }
 
 void ChatSession::send(const std::string& text) {
@@ -353,7 +356,7 @@ void ChatSession::show_list() {
     const auto events = client_.core().events(id);
     if (events.empty()) continue;
     if (shown_.group(id)) {
-    names_.show(shown_.people_of(events.back()), [] {}, id);
+      names_.show(shown_.people_of(events.back()), [] {}, id);
     } else {
       people.push_back(events.back().from);
     }
@@ -372,8 +375,7 @@ void ChatSession::more(const ChatCommand& command) {
   const auto* view = client_.core().conversation(conversation);
   if (!view) return complain("There is nothing in it yet.");
   const auto from = shown_from_.find(conversation);
-  const model::Seq before =
-      from == shown_from_.end() ? model::Seq{view->have.seq.value + 1} : from->second;
+  const model::Seq before = from == shown_from_.end() ? model::Seq{view->have.seq.value + 1} : from->second;
   const uint64_t count = std::clamp<uint64_t>(command.count == 0 ? recent_events : command.count, 1, 200);
   const auto show = [this, conversation, before, count] {
     std::vector<model::UserId> people;
@@ -384,15 +386,18 @@ void ChatSession::more(const ChatCommand& command) {
     }
     std::sort(people.begin(), people.end());
     people.erase(std::unique(people.begin(), people.end()), people.end());
-    names_.show(std::move(people), [this, conversation, before, count] {
-      const auto older = shown_.events(conversation, before, count);
-      if (!older.empty()) shown_from_[conversation] = older.front().seq;
-      ShownConversation shown = shown_.conversation(conversation);
-      const auto* now = client_.core().conversation(conversation);
-      const model::Seq first = older.empty() ? before : older.front().seq;
-      shown.earlier = now && (now->earlier || !shown_.events(conversation, first, 1).empty());
-      parts_.view.history(shown, older);
-    }, shown_.group(conversation));
+    names_.show(
+        std::move(people),
+        [this, conversation, before, count] {
+          const auto older = shown_.events(conversation, before, count);
+          if (!older.empty()) shown_from_[conversation] = older.front().seq;
+          ShownConversation shown = shown_.conversation(conversation);
+          const auto* now = client_.core().conversation(conversation);
+          const model::Seq first = older.empty() ? before : older.front().seq;
+          shown.earlier = now && (now->earlier || !shown_.events(conversation, first, 1).empty());
+          parts_.view.history(shown, older);
+        },
+        shown_.group(conversation));
   };
   if (!view->earlier) return show();
   if (!online()) return complain("Earlier messages are on the server, which cannot be reached now.");
@@ -414,10 +419,13 @@ void ChatSession::info() {
     return complain("There is no message of yours among those shown here; /more shows earlier ones.");
   std::vector<model::UserId> people;
   if (view && view->member_count <= model::listed_marks_max) people = view->members;
-  names_.show(std::move(people), [this, conversation = *open_] {
-    if (const auto ticks = shown_.newest_own(conversation))
-      parts_.view.info(shown_.conversation(conversation), *ticks);
-  }, shown_.group(*open_));
+  names_.show(
+      std::move(people),
+      [this, conversation = *open_] {
+        if (const auto ticks = shown_.newest_own(conversation))
+          parts_.view.info(shown_.conversation(conversation), *ticks);
+      },
+      shown_.group(*open_));
 }
 
 }  // namespace tidings::cli
