@@ -119,9 +119,10 @@ void ChatSession::on_failed(const client::OutboxMessage& message, const wire::Pr
   typed_.erase(message.client_id);
   failed_ = true;
   wire::Problem told = why;
-  if (told.detail.empty() && why.code == wire::Code::forbidden && !shown_.group(message.conversation))
+  const bool plain = told.detail.empty() || told.detail == wire::row(why.code).sentence;
+  if (plain && why.code == wire::Code::forbidden && !shown_.group(message.conversation))
     told.detail = "This person does not take messages from you.";
-  if (told.detail.empty() && why.code == wire::Code::not_member)
+  if (plain && why.code == wire::Code::not_member)
     told.detail = std::string(wire::row(why.code).sentence) + " Somebody who is in it can add you again.";
   parts_.view.failed(message.client_id, message.message.text, told);
   alarm_.by(client_.clock().monotonic());
