@@ -250,9 +250,19 @@ void ChatSession::open_conversation(const model::ConversationId& conversation) {
   followed_.reset();
   notices_.erase(conversation);
   known_.insert(conversation);
+  if (fetching_) acting_.reset();
   fetching_.reset();
   open_ = conversation;
   client_.core().focus(conversation);
+  // What is there is known in a moment: on_connection() comes back here.
+  const Connection state = client_.core().connection();
+  const bool near = state == Connection::syncing || (state == Connection::connecting && !was_online_);
+  if (near && !parts_.script && !running_out_) {
+    fetching_ = conversation;
+    opened_known_ = true;
+    act_on({What::open});
+    return;
+  }
   const auto* view = client_.core().conversation(conversation);
   if (parts_.script || !view || !view->earlier || !online()) return show_opened(conversation);
   const uint64_t wanted = std::clamp(view->unread + 3, recent_events, recent_events_max);
