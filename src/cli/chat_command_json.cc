@@ -1,4 +1,5 @@
 #include "cli/chat_command.h"
+#include "wire/frame_words.h"
 #include "wire/json_reader.h"
 
 namespace tidings::cli {
@@ -30,9 +31,13 @@ ChatCommand read(wire::Fields& fields) {
     if (!read_people(fields, "people", out.people)) out.what = What::nothing;
     return out;
   }
-  if (has("add")) return read_people(fields, "add", out.people) ? ChatCommand{What::add, "", out.people} : out;
-  if (has("role") && has("person"))
-    return {What::role, std::string(fields.text("role")), {std::string(fields.text("person"))}};
+  if (has("add"))
+    return read_people(fields, "add", out.people) ? ChatCommand{What::add, "", out.people} : out;
+  if (has("role") && has("person")) {
+    out = {What::role, std::string(fields.text("role")), {std::string(fields.text("person"))}};
+    if (!wire::role_named(out.text)) out.what = What::nothing;
+    return out;
+  }
   for (const What what : {What::open, What::send, What::rename, What::group}) {
     const std::string word = command_word(what);
     if (has(word)) return {what, std::string(fields.text(word))};

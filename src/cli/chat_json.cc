@@ -209,9 +209,12 @@ class Json final : public ChatView {
   static void write(wire::JsonWriter& json, const ShownTicks& shown) {
     using State = client::Ticks::State;
     const State state = shown.ticks.state();
-    json.key("seq").number(shown.seq.value).key("state").string(state == State::read        ? "read"
-                                                                : state == State::delivered ? "delivered"
-                                                                                            : "sent");
+    json.key("seq")
+        .number(shown.seq.value)
+        .key("state")
+        .string(state == State::read        ? "read"
+                : state == State::delivered ? "delivered"
+                                            : "sent");
     json.key("read").number(shown.ticks.read).key("delivered").number(shown.ticks.delivered);
     json.key("of").number(shown.ticks.of);
   }

@@ -55,7 +55,8 @@ class Lines final : public ChatView {
     if (conversation.group)
       people = conversation.left ? ", which you have left"
                                  : ", " + counted(conversation.members, "person", "people");
-    say(dim("— " + name_of(conversation) + people + " —" + (told_how_ ? "" : "  write and press Enter; /help for more")));
+    say(dim("— " + name_of(conversation) + people + " —" +
+            (told_how_ ? "" : "  write and press Enter; /help for more")));
     told_how_ = true;
     if (conversation.earlier) say(dim("  (/more shows what was said before)"));
     for (const ShownMessage& one : recent) {
@@ -115,7 +116,7 @@ class Lines final : public ChatView {
   }
   void status(const ShownConversation& conversation, const ShownTicks& ticks) override {
     const bool name_it = lines_since_typed_ > 0;
-    say("  " + ticks_text(ticks.ticks, conversation.group) +
+    say("  " + ticks_text(ticks.ticks, conversation.group) + dim(word_of(ticks.ticks)) +
         (name_it ? dim(": " + shortened(printable(ticks.text), preview_characters)) : ""));
   }
   void failed(const model::ClientId&, const std::string& text, const wire::Problem& why) override {
@@ -137,7 +138,7 @@ class Lines final : public ChatView {
     some("delivered to", shown.delivered);
     some("not yet delivered to", shown.waiting);
     if (shown.read.empty() && shown.delivered.empty() && shown.waiting.empty())
-      say("  " + ticks_text(shown.ticks, conversation.group));
+      say("  " + ticks_text(shown.ticks, conversation.group) + dim(word_of(shown.ticks)));
   }
   void marks(const ShownConversation&, const std::vector<ShownMark>&,
              const std::optional<ShownTicks>&) override {}
@@ -153,8 +154,9 @@ class Lines final : public ChatView {
 
   void list(const std::vector<ShownConversation>& conversations) override {
     if (conversations.empty()) {
-      return say(dim("No conversations yet. Write to somebody with /open NAME, or make a group with\n"
-                     "/group TITLE @NAME @NAME."));
+      return say(
+          dim("No conversations yet. Write to somebody with /open NAME, or make a group with\n"
+              "/group TITLE @NAME @NAME."));
     }
     for (size_t i = 0; i < conversations.size(); ++i) {
       const ShownConversation& one = conversations[i];
@@ -197,8 +199,15 @@ class Lines final : public ChatView {
   }
   static std::string preview(const ShownMessage& message) {
     if (!message.says.empty()) return message.says;
-    return (message.own ? "you: " : message.group ? message.from + ": " : "") +
+    return (message.own     ? "you: "
+            : message.group ? message.from + ": "
+                            : "") +
            shortened(printable(message.text), preview_characters);
+  }
+  // Where the ticks stand alone.
+  static std::string word_of(const client::Ticks& ticks) {
+    if (ticks.read > 0) return "";
+    return ticks.of > 0 && ticks.delivered >= ticks.of ? " delivered" : " sent";
   }
   std::string ticks_text(const client::Ticks& ticks, bool group) const {
     if (ticks.of > 0 && ticks.read >= ticks.of)

@@ -1,6 +1,7 @@
 #include "cli/chat_names.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "cli/chat_text.h"
 
@@ -12,8 +13,9 @@ constexpr size_t asked_max = 50;
 
 }  // namespace
 
-void ChatNames::show(std::vector<model::UserId> people, std::function<void()> show) {
-  waiting_.push_back({std::move(people), std::move(show)});
+void ChatNames::show(std::vector<model::UserId> people, std::function<void()> show,
+                     std::optional<model::ConversationId> group) {
+  waiting_.push_back({std::move(people), std::move(show), group});
   go_on();
 }
 
@@ -24,6 +26,10 @@ void ChatNames::learn(model::UserId user, const std::string& handle) {
 void ChatNames::ask_again() {
   unknown_.clear();
   go_on();
+}
+
+void ChatNames::ask_again(const std::vector<model::UserId>& people) {
+  for (const model::UserId user : people) unknown_.erase(user);
 }
 
 bool ChatNames::settled(model::UserId user) const {
@@ -44,6 +50,7 @@ void ChatNames::go_on() {
 
 void ChatNames::ask() {
   if (asking_) return;
+  if (const auto group = std::exchange(waiting_.front().group, std::nullopt)) return ask_group(*group);
   std::vector<model::UserId> people;
   for (const Waiting& one : waiting_) {
     for (const model::UserId user : one.people) {
@@ -61,6 +68,18 @@ void ChatNames::ask() {
     }
     for (const model::UserId user : people) {
       if (!names_.contains(user)) unknown_.insert(user);
+    }
+    go_on();
+  });
+}
+
+void ChatNames::ask_group(const model::ConversationId& group) {
+  asking_ = true;
+  client_.rest().members(group, [this](auto answer) {
+    asking_ = false;
+    if (!answer.ok() && answer.error().code == wire::Code::token_expired && expired_()) return;
+    if (answer.ok()) {
+      for (const client::MemberInfo& one : *answer) learn(one.person.user, one.person.handle);
     }
     go_on();
   });

@@ -21,10 +21,14 @@ class ChatNames {
   ChatNames(ChatClient& client, std::string own, std::function<bool()> expired, std::function<void()> shown)
       : client_(client), own_(std::move(own)), expired_(std::move(expired)), shown_(std::move(shown)) {}
 
-  void show(std::vector<model::UserId> people, std::function<void()> show);
+  // People of a group are asked for there: somebody with whom one shares no more than a group is told of
+  // nowhere else.
+  void show(std::vector<model::UserId> people, std::function<void()> show,
+            std::optional<model::ConversationId> group = std::nullopt);
   void learn(model::UserId user, const std::string& handle);
   // Those that were asked for in vain may be known now.
   void ask_again();
+  void ask_again(const std::vector<model::UserId>& people);
   // What was asked is not answered any more.
   void renewed() { asking_ = false; }
   void stop() { waiting_.clear(); }
@@ -37,10 +41,12 @@ class ChatNames {
   struct Waiting {
     std::vector<model::UserId> people;
     std::function<void()> show;
+    std::optional<model::ConversationId> group;  // not asked yet
   };
   bool settled(model::UserId user) const;
   void go_on();
   void ask();
+  void ask_group(const model::ConversationId& group);
 
   ChatClient& client_;
   std::string own_;

@@ -1,5 +1,6 @@
 // What `tidings chat --as NAME` remembers about one person at one server: NAME.profile (for another server
-// than the default one NAME@HOST_PORT.profile, for a further device of the same person NAME+DEVICE.profile) and NAME.outbox beside it, readable by their owner alone.
+// than the default one NAME@HOST_PORT.profile, for a further device of the same person NAME+DEVICE.profile)
+// and NAME.outbox beside it, readable by their owner alone.
 #pragma once
 
 #include <map>

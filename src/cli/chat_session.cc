@@ -13,7 +13,6 @@ using std::chrono::seconds;
 namespace {
 
 constexpr uint64_t recent_events = 15, recent_events_max = 50;
-constexpr size_t listed_with_text_max = 20;
 constexpr base::nanoseconds late_after = seconds(2);
 constexpr base::nanoseconds look_up_again = seconds(1);
 constexpr base::nanoseconds open_known_after = seconds(2);
@@ -251,9 +250,19 @@ void ChatSession::open_conversation(const model::ConversationId& conversation) {
   followed_.reset();
   notices_.erase(conversation);
   known_.insert(conversation);
+  if (fetching_) acting_.reset();
   fetching_.reset();
   open_ = conversation;
   client_.core().focus(conversation);
+  // What is there is known in a moment: on_connection() comes back here.
+  const Connection state = client_.core().connection();
+  const bool near = state == Connection::syncing || (state == Connection::connecting && !was_online_);
+  if (near && !parts_.script && !running_out_) {
+    fetching_ = conversation;
+    opened_known_ = true;
+    act_on({What::open});
+    return;
+  }
   const auto* view = client_.core().conversation(conversation);
   if (parts_.script || !view || !view->earlier || !online()) return show_opened(conversation);
   const uint64_t wanted = std::clamp(view->unread + 3, recent_events, recent_events_max);
@@ -276,32 +285,35 @@ void ChatSession::show_opened(const model::ConversationId& conversation) {
   std::sort(people.begin(), people.end());
   people.erase(std::unique(people.begin(), people.end()), people.end());
   if (parts_.script) people = shown_.people_of(conversation);
-  names_.show(std::move(people), [this, conversation] {
-    ShownConversation shown = shown_.conversation(conversation);
-    std::vector<ShownMessage> recent;
-    const auto* view = client_.core().conversation(conversation);
-    model::Seq have;
-    if (view) {
-      have = view->have.seq;
-      shown_to_[conversation] = have;
-      const model::Seq read = view->mark_of(client_.core().user().value_or(model::UserId{})).read;
-      const uint64_t wanted = std::clamp(view->unread + 3, recent_events, recent_events_max);
-      if (!parts_.script) recent = shown_.events(conversation, {have.value + 1}, wanted);
-      const auto unread = std::find_if(recent.begin(), recent.end(), [&](const ShownMessage& one) {
-        return !one.own && one.says.empty() && one.seq > read;
-      });
-      if (view->unread > 0 && unread != recent.end()) shown.new_from = unread->seq;
-      const model::Seq from = recent.empty() ? model::Seq{have.value + 1} : recent.front().seq;
-      shown_from_[conversation] = from;
-      shown.earlier = view->earlier || !shown_.events(conversation, from, 1).empty();
-    }
-    std::vector<std::string> pending;
-    for (const auto& [client_id, one] : pending_) {
-      if (one.conversation == conversation) pending.push_back(one.text);
-    }
-    parts_.view.opened(shown, recent, pending);
-    read_to(conversation, have);
-  });
+  names_.show(
+      std::move(people),
+      [this, conversation] {
+        ShownConversation shown = shown_.conversation(conversation);
+        std::vector<ShownMessage> recent;
+        const auto* view = client_.core().conversation(conversation);
+        model::Seq have;
+        if (view) {
+          have = view->have.seq;
+          shown_to_[conversation] = have;
+          const model::Seq read = view->mark_of(client_.core().user().value_or(model::UserId{})).read;
+          const uint64_t wanted = std::clamp(view->unread + 3, recent_events, recent_events_max);
+          if (!parts_.script) recent = shown_.events(conversation, {have.value + 1}, wanted);
+          const auto unread = std::find_if(recent.begin(), recent.end(), [&](const ShownMessage& one) {
+            return !one.own && one.says.empty() && one.seq > read;
+          });
+          if (view->unread > 0 && unread != recent.end()) shown.new_from = unread->seq;
+          const model::Seq from = recent.empty() ? model::Seq{have.value + 1} : recent.front().seq;
+          shown_from_[conversation] = from;
+          shown.earlier = view->earlier || !shown_.events(conversation, from, 1).empty();
+        }
+        std::vector<std::string> pending;
+        for (const auto& [client_id, one] : pending_) {
+          if (one.conversation == conversation) pending.push_back(one.text);
+        }
+        parts_.view.opened(shown, recent, pending);
+        read_to(conversation, have);
+      },
+      shown_.group(conversation));
 }
 
 void ChatSession::send(const std::string& text) {
@@ -320,101 +332,6 @@ void ChatSession::send(const std::string& text) {
   typed_.insert(*sent);
   parts_.view.pending(*sent, text);
   alarm_.by(now + late_after);
-}
-
-// --- looking
-
-void ChatSession::list() {
-  const auto order = shown_.by_newest();
-  // The newest line of those further down is left out.
-  std::vector<std::pair<model::ConversationId, model::Seq>> wanted;
-  for (size_t i = 0; i < order.size() && i < listed_with_text_max; ++i) {
-    const auto* view = client_.core().conversation(order[i]);
-    if (view && view->earlier && client_.core().events(order[i]).empty())
-      wanted.emplace_back(order[i], model::Seq{view->have.seq.value + 1});
-  }
-  if (wanted.empty() || !online()) return show_list();
-  const uint64_t turn = act_on({What::list});
-  auto left = std::make_shared<size_t>(wanted.size());
-  for (const auto& [conversation, before] : wanted) {
-    client_.core().history(conversation, before, 3, [this, left, turn](const auto&) {
-      if (--*left > 0) return;
-      show_list();
-      done_acting(turn);
-    });
-  }
-}
-
-void ChatSession::show_list() {
-  std::vector<model::UserId> people;
-  for (const auto& id : shown_.by_newest()) {
-    const auto some = shown_.people_of(id);
-    people.insert(people.end(), some.begin(), some.end());
-    const auto events = client_.core().events(id);
-    if (events.empty()) continue;
-    const auto more = shown_.people_of(events.back());
-    people.insert(people.end(), more.begin(), more.end());
-  }
-  names_.show(std::move(people), [this] {
-    std::vector<ShownConversation> rows;
-    numbered_ = shown_.by_newest();
-    for (const auto& id : numbered_) rows.push_back(shown_.conversation(id));
-    parts_.view.list(rows);
-  });
-}
-
-void ChatSession::more(const ChatCommand& command) {
-  if (!open_) return complain("Open a conversation first: /open NAME.");
-  const model::ConversationId conversation = *open_;
-  const auto* view = client_.core().conversation(conversation);
-  if (!view) return complain("There is nothing in it yet.");
-  const auto from = shown_from_.find(conversation);
-  const model::Seq before =
-      from == shown_from_.end() ? model::Seq{view->have.seq.value + 1} : from->second;
-  const uint64_t count = std::clamp<uint64_t>(command.count == 0 ? recent_events : command.count, 1, 200);
-  const auto show = [this, conversation, before, count] {
-    std::vector<model::UserId> people;
-    for (const model::Event& event : client_.core().events(conversation)) {
-      if (event.seq >= before) break;
-      const auto more = shown_.people_of(event);
-      people.insert(people.end(), more.begin(), more.end());
-    }
-    std::sort(people.begin(), people.end());
-    people.erase(std::unique(people.begin(), people.end()), people.end());
-    names_.show(std::move(people), [this, conversation, before, count] {
-      const auto older = shown_.events(conversation, before, count);
-      if (!older.empty()) shown_from_[conversation] = older.front().seq;
-      ShownConversation shown = shown_.conversation(conversation);
-      const auto* now = client_.core().conversation(conversation);
-      const model::Seq first = older.empty() ? before : older.front().seq;
-      shown.earlier = now && (now->earlier || !shown_.events(conversation, first, 1).empty());
-      parts_.view.history(shown, older);
-    });
-  };
-  if (!view->earlier) return show();
-  if (!online()) return complain("Earlier messages are on the server, which cannot be reached now.");
-  const uint64_t turn = act_on(command);
-  client_.core().history(conversation, before, count, [this, show, turn](const auto& older) {
-    if (older.ok()) {
-      show();
-    } else {
-      complain(std::string(wire::row(older.error().code).sentence));
-    }
-    done_acting(turn);
-  });
-}
-
-void ChatSession::info() {
-  if (!open_) return complain("Open a conversation first: /open NAME.");
-  const auto* view = client_.core().conversation(*open_);
-  if (!shown_.newest_own(*open_))
-    return complain("There is no message of yours among those shown here; /more shows earlier ones.");
-  std::vector<model::UserId> people;
-  if (view && view->member_count <= model::listed_marks_max) people = view->members;
-  names_.show(std::move(people), [this, conversation = *open_] {
-    if (const auto ticks = shown_.newest_own(conversation))
-      parts_.view.info(shown_.conversation(conversation), *ticks);
-  });
 }
 
 }  // namespace tidings::cli

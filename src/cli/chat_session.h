@@ -1,8 +1,9 @@
 // What happens between the client and the view: commands in their order, the open conversation, what is read,
 // and when to leave. Lives on the reactor; all calls on its thread.
 //
-// chat_session.cc: commands, and opening a conversation. chat_session_groups.cc: those commands that change a
-// group. chat_session_events.cc: what the client tells. chat_session_leave.cc: log-in, time, and the end.
+// chat_session.cc: commands, and opening a conversation. chat_session_looks.cc: the list, earlier messages,
+// who has read. chat_session_groups.cc: those commands that change a group. chat_session_events.cc: what the
+// client tells. chat_session_leave.cc: log-in, time, and the end.
 #pragma once
 
 #include <deque>
@@ -97,6 +98,8 @@ class ChatSession final : client::Listener {
   void open_conversation(const model::ConversationId& conversation);
   void show_opened(const model::ConversationId& conversation);
   void send(const std::string& text);
+
+  // --- looking
   void list();
   void show_list();
   void more(const ChatCommand& command);

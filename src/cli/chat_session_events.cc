@@ -76,24 +76,28 @@ void ChatSession::on_event(const model::Event& event) {
     if (history || fetching_ == event.conversation) return;
     if (open_ != event.conversation) return notice(event.conversation, event);
   }
-  names_.show(shown_.people_of(event), [this, event, typed_here, history] {
-    const auto shown_before = shown_to_.find(event.conversation);
-    const bool again = shown_before != shown_to_.end() && event.seq <= shown_before->second;
-    auto message = shown_.event(event);
-    if (!message || (again && !parts_.script)) return;
-    message->open = open_ == event.conversation;
-    if (!parts_.script && !message->open) return notice(event.conversation, event);
-    message->typed_here = typed_here;
-    message->history = history;
-    // An answer says more than a tick.
-    if (followed_ && !message->own && message->says.empty()) {
-      if (!followed_->told_sent) tell_status();
-      if (!message->group) followed_.reset();
-    }
-    if (!message->own || !message->says.empty() || parts_.script || !typed_here) message->ticks.reset();
-    parts_.view.message(*message);
-    if (message->open) read_to(event.conversation, event.seq);
-  });
+  if (const auto* added = std::get_if<model::MembersAdded>(&event.body)) names_.ask_again(added->members);
+  names_.show(
+      shown_.people_of(event),
+      [this, event, typed_here, history] {
+        const auto shown_before = shown_to_.find(event.conversation);
+        const bool again = shown_before != shown_to_.end() && event.seq <= shown_before->second;
+        auto message = shown_.event(event);
+        if (!message || (again && !parts_.script)) return;
+        message->open = open_ == event.conversation;
+        if (!parts_.script && !message->open) return notice(event.conversation, event);
+        message->typed_here = typed_here;
+        message->history = history;
+        // An answer says more than a tick.
+        if (followed_ && !message->own && message->says.empty()) {
+          if (!followed_->told_sent) tell_status();
+          if (!message->group) followed_.reset();
+        }
+        if (!message->own || !message->says.empty() || parts_.script || !typed_here) message->ticks.reset();
+        parts_.view.message(*message);
+        if (message->open) read_to(event.conversation, event.seq);
+      },
+      shown_.group(event.conversation));
 }
 
 void ChatSession::on_sent(const client::Sent& sent) {
@@ -114,7 +118,13 @@ void ChatSession::on_failed(const client::OutboxMessage& message, const wire::Pr
   pending_.erase(message.client_id);
   typed_.erase(message.client_id);
   failed_ = true;
-  parts_.view.failed(message.client_id, message.message.text, why);
+  wire::Problem told = why;
+  const bool plain = told.detail.empty() || told.detail == wire::row(why.code).sentence;
+  if (plain && why.code == wire::Code::forbidden && !shown_.group(message.conversation))
+    told.detail = "This person does not take messages from you.";
+  if (plain && why.code == wire::Code::not_member)
+    told.detail = std::string(wire::row(why.code).sentence) + " Somebody who is in it can add you again.";
+  parts_.view.failed(message.client_id, message.message.text, told);
   alarm_.by(client_.clock().monotonic());
 }
 
@@ -152,18 +162,22 @@ void ChatSession::on_marks(const model::ConversationId& conversation) {
   if (!was_online_) return;
   auto people = shown_.people_of(conversation);
   for (const model::Mark& mark : view->marks) people.push_back(mark.user);
-  names_.show(std::move(people), [this, conversation] {
-    const auto* now = client_.core().conversation(conversation);
-    if (!now) return;
-    std::vector<ShownMark> marks;
-    for (const model::Mark& mark : now->marks) marks.push_back({names_.of(mark.user), mark.read, mark.delivered});
-    parts_.view.marks(shown_.conversation(conversation), marks, shown_.newest_own(conversation));
-  });
+  names_.show(
+      std::move(people),
+      [this, conversation] {
+        const auto* now = client_.core().conversation(conversation);
+        if (!now) return;
+        std::vector<ShownMark> marks;
+        for (const model::Mark& mark : now->marks)
+          marks.push_back({names_.of(mark.user), mark.read, mark.delivered});
+        parts_.view.marks(shown_.conversation(conversation), marks, shown_.newest_own(conversation));
+      },
+      shown_.group(conversation));
 }
 
 void ChatSession::on_listed(const model::ConversationId& conversation) {
   if (left_) return;
-  if (open_when_listed_ == conversation && client_.core().conversation(conversation)) {
+  if (open_when_listed_ == conversation && shown_.knows(conversation)) {
     open_when_listed_.reset();
     const uint64_t turn = turn_;
     open_conversation(conversation);
@@ -182,7 +196,8 @@ void ChatSession::read_to(const model::ConversationId& conversation, model::Seq 
   client_.core().read(conversation, seq);
 }
 
-void ChatSession::notice(const model::ConversationId& conversation, const std::optional<model::Event>& event) {
+void ChatSession::notice(const model::ConversationId& conversation,
+                         const std::optional<model::Event>& event) {
   const auto self = client_.core().user().value_or(model::UserId{});
   if (event) {
     if (event->from == self) return;
@@ -217,12 +232,15 @@ void ChatSession::tell_notices(MonotonicTime now) {
     alarm_.by(notice.at);
     auto people = shown_.people_of(conversation);
     if (notice.last) people = shown_.people_of(*notice.last);
-    names_.show(std::move(people), [this, id = conversation, last = notice.last] {
-      if (open_ == id) return;
-      ShownConversation shown = shown_.conversation(id);
-      shown.last = last ? shown_.event(*last) : std::nullopt;
-      parts_.view.elsewhere(shown);
-    });
+    names_.show(
+        std::move(people),
+        [this, id = conversation, last = notice.last] {
+          if (open_ == id) return;
+          ShownConversation shown = shown_.conversation(id);
+          shown.last = last ? shown_.event(*last) : std::nullopt;
+          parts_.view.elsewhere(shown);
+        },
+        shown_.group(conversation));
   }
   for (const auto& id : quiet) notices_.erase(id);
 }

@@ -14,19 +14,20 @@ std::string way_out(What what, wire::Code code) {
   switch (code) {
     case wire::Code::forbidden:
       if (what == What::role) return " Only an owner changes roles; /members shows who that is.";
-      if (what == What::remove) return " Admins remove members, owners everybody; /members shows who that is.";
+      if (what == What::remove)
+        return " Admins remove members, owners everybody; /members shows who that is.";
       if (what == What::add || what == What::rename)
         return " Ask an admin or an owner of the group; /members shows who that is.";
       return "";
     case wire::Code::not_member:
       return " Somebody who is in it can add you again.";
     case wire::Code::mode:
-      if (what == What::role)
-        return " A group needs an owner: make somebody else an owner first.";
+      if (what == What::role) return " A group needs an owner: make somebody else an owner first.";
       return " This is a talk of two: /group TITLE @NAME makes a group, /quit ends the program.";
     case wire::Code::not_found:
-      return what == What::remove || what == What::role ? " Maybe that person is not in the group; see /members."
-                                                        : "";
+      return what == What::remove || what == What::role
+                 ? " Maybe that person is not in the group; see /members."
+                 : "";
     default:
       return wire::row(code).retry == wire::Retry::as_is ? " Try again in a moment." : "";
   }
@@ -42,7 +43,8 @@ void ChatSession::change(const ChatCommand& command) {
   if (!online())
     return complain("The server cannot be reached now. Try /" + command_word(command.what) +
                     " again when you are online.");
-  const bool here = command.what != What::group && command.what != What::block && command.what != What::unblock;
+  const bool here =
+      command.what != What::group && command.what != What::block && command.what != What::unblock;
   if (here && !open_) return complain("Open a group first: /open TITLE, or /list to see what there is.");
   for (const std::string& handle : command.people) {
     if (handle != parts_.profile.handle || command.what == What::role) continue;
@@ -60,15 +62,16 @@ void ChatSession::change(const ChatCommand& command) {
   if (command.what == What::members) return members();
   if (command.what == What::leave && !parts_.patient && leave_asked_ != open_) {
     leave_asked_ = open_;
-    return parts_.view.note("  You get back into " + printable(shown_.title(*open_)) +
-                            " only if somebody adds you. /leave once more leaves it; /quit only ends the "
-                            "program.");
+    return parts_.view.note("  Only somebody who is in " + printable(shown_.title(*open_)) +
+                            " can bring you back.\n  /leave again to leave it, /quit to end the program.");
   }
   const uint64_t turn = act_on(command);
   const auto conversation = open_.value_or(model::ConversationId{});
   resolve(turn, command.people, {}, [this, command, turn, conversation](std::vector<model::UserId> people) {
     client::Core& core = client_.core();
-    const auto done = [&](std::string sentence = "") { return when_changed(command, turn, std::move(sentence)); };
+    const auto done = [&](std::string sentence = "") {
+      return when_changed(command, turn, std::move(sentence));
+    };
     switch (command.what) {
       case What::group:
         return create(turn, command.text, people);
@@ -87,10 +90,10 @@ void ChatSession::change(const ChatCommand& command) {
       case What::leave:
         return core.leave(conversation, done());
       case What::block:
-        return core.block(people.front(), true,
-                          done(at(command.people[0]) + " cannot write to you any more, but in groups that both "
-                                                       "of you are in. /unblock " +
-                               at(command.people[0]) + " undoes it."));
+        return core.block(
+            people.front(), true,
+            done(at(command.people[0]) + " cannot write to you any more, except in groups.\n  /unblock " +
+                 at(command.people[0]) + " undoes it."));
       case What::unblock:
         return core.block(people.front(), false, done(at(command.people[0]) + " can write to you again."));
       default:
@@ -101,7 +104,8 @@ void ChatSession::change(const ChatCommand& command) {
 
 client::Core::WhenDone ChatSession::when_changed(const ChatCommand& command, uint64_t turn,
                                                  std::string sentence) {
-  return [this, what = command.what, turn, sentence = std::move(sentence)](const wire::Answer<client::Done>& done) {
+  return [this, what = command.what, turn,
+          sentence = std::move(sentence)](const wire::Answer<client::Done>& done) {
     if (!done.ok()) return refuse(turn, what, done.error());
     parts_.view.done(what, done->duplicate ? "It was so already." : sentence, done->duplicate);
     done_acting(turn);
@@ -109,17 +113,17 @@ client::Core::WhenDone ChatSession::when_changed(const ChatCommand& command, uin
 }
 
 void ChatSession::create(uint64_t turn, const std::string& title, const std::vector<model::UserId>& people) {
-  client_.core().create_group(
-      title, people, model::History::joining, [this, turn](const wire::Answer<model::ConversationId>& made) {
-        if (!made.ok()) return refuse(turn, What::group, made.error());
-        parts_.view.done(What::group, "", false);
-        known_.insert(*made);
-        if (client_.core().conversation(*made)) {
-          open_conversation(*made);
-          return done_acting(turn);
-        }
-        open_when_listed_ = *made;
-      });
+  client_.core().create_group(title, people, model::History::joining,
+                              [this, turn](const wire::Answer<model::ConversationId>& made) {
+                                if (!made.ok()) return refuse(turn, What::group, made.error());
+                                parts_.view.done(What::group, "", false);
+                                known_.insert(*made);
+                                if (shown_.knows(*made)) {
+                                  open_conversation(*made);
+                                  return done_acting(turn);
+                                }
+                                open_when_listed_ = *made;
+                              });
 }
 
 void ChatSession::members() {
@@ -154,19 +158,19 @@ void ChatSession::resolve(uint64_t turn, std::vector<std::string> handles, std::
   }
   if (known.size() == handles.size()) return then(std::move(known));
   const std::string handle = handles[known.size()];
-  client_.rest().find_by_handle(
-      handle, [this, turn, handle, handles = std::move(handles), known = std::move(known),
-               then = std::move(then)](auto answer) mutable {
-        if (!acting_ || turn != turn_) return;
-        if (!answer.ok()) return refuse(turn, acting_->what, answer.error());
-        if (!*answer) {
-          complain("There is nobody called " + shortened(printable(handle), 40) + " here; nothing was changed.");
-          return done_acting(turn);
-        }
-        names_.learn((*answer)->user, (*answer)->handle);
-        known.push_back((*answer)->user);
-        resolve(turn, std::move(handles), std::move(known), std::move(then));
-      });
+  client_.rest().find_by_handle(handle, [this, turn, handle, handles = std::move(handles),
+                                         known = std::move(known),
+                                         then = std::move(then)](auto answer) mutable {
+    if (!acting_ || turn != turn_) return;
+    if (!answer.ok()) return refuse(turn, acting_->what, answer.error());
+    if (!*answer) {
+      complain("There is nobody called " + shortened(printable(handle), 40) + " here; nothing was changed.");
+      return done_acting(turn);
+    }
+    names_.learn((*answer)->user, (*answer)->handle);
+    known.push_back((*answer)->user);
+    resolve(turn, std::move(handles), std::move(known), std::move(then));
+  });
 }
 
 void ChatSession::refuse(uint64_t turn, What what, const wire::Problem& why) {

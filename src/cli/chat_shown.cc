@@ -57,6 +57,17 @@ std::vector<model::UserId> ChatShown::people_of(const model::Event& event) const
   return people;
 }
 
+std::optional<model::ConversationId> ChatShown::group(const model::ConversationId& conversation) const {
+  const auto* view = client_.core().conversation(conversation);
+  if (!view || view->kind != model::ConversationKind::group) return std::nullopt;
+  return conversation;
+}
+
+bool ChatShown::knows(const model::ConversationId& conversation) const {
+  const auto* view = client_.core().conversation(conversation);
+  return view && (view->have.seq.value > 0 || view->told_to.value > 0);
+}
+
 std::string ChatShown::title(const model::ConversationId& conversation) const {
   const auto* view = client_.core().conversation(conversation);
   if (!view || view->kind != model::ConversationKind::group) {
@@ -120,7 +131,9 @@ ShownTicks ChatShown::ticks(const model::ConversationId& conversation, model::Se
     const auto since = view->since.find(user);
     if (since != view->since.end() && since->second > seq) continue;
     const model::Mark mark = view->mark_of(user);
-    (mark.read >= seq ? out.read : mark.delivered >= seq ? out.delivered : out.waiting)
+    (mark.read >= seq        ? out.read
+     : mark.delivered >= seq ? out.delivered
+                             : out.waiting)
         .push_back(names_.of(user));
   }
   for (auto* people : {&out.read, &out.delivered, &out.waiting}) std::sort(people->begin(), people->end());
@@ -196,8 +209,8 @@ std::string ChatShown::sentence(const model::Event& event) const {
   const std::string who = subject(event.from);
   if (const auto* created = std::get_if<model::ConversationCreated>(&event.body)) {
     if (created->kind != model::ConversationKind::group) return "";
-    const std::vector<model::UserId> others(
-        created->members.begin() + (created->members.empty() ? 0 : 1), created->members.end());
+    const std::vector<model::UserId> others(created->members.begin() + (created->members.empty() ? 0 : 1),
+                                            created->members.end());
     return who + " made the group " + quoted(created->title) +
            (others.empty() ? "" : " with " + listed(others));
   }

@@ -26,6 +26,10 @@ class ChatShown {
   std::vector<model::UserId> people_of(const model::ConversationId& conversation) const;
   std::vector<model::UserId> people_of(const model::Event& event) const;
 
+  // The conversation if it is a group, where names are asked for.
+  std::optional<model::ConversationId> group(const model::ConversationId& conversation) const;
+  // More is known of it than that it is there.
+  bool knows(const model::ConversationId& conversation) const;
   std::string title(const model::ConversationId& conversation) const;
   // Nullopt: there is nothing to show.
   std::optional<ShownMessage> event(const model::Event& event) const;

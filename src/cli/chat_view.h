@@ -39,7 +39,7 @@ struct ShownConversation {
   uint64_t events = 0;
   uint64_t unread = 0;
   uint64_t members = 0;
-  model::Seq new_from;  // the first one shown that is unread; 0: none
+  model::Seq new_from;   // the first one shown that is unread; 0: none
   bool earlier = false;  // there is more than what is shown
   std::optional<ShownMessage> last = {};
 };
