@@ -228,27 +228,31 @@ void Service::State::reused(TokenTable::Row& row, Executor& on, Callback<IssuedT
 
 void Service::authenticate(std::string token, Executor& on, Callback<Identity> done) {
   auto* state = state_.get();
-  State::go_home(state->parts.home, state->alive,
-                 [state, hash = hash_of(token), &on, done = std::move(done)]() mutable {
-                   const auto presented = state->tokens.find(hash);
-                   if (!presented.row)
-                     return tell<Identity>(on, std::move(done), problem(Code::unauthenticated));
-                   if (state->parts.clock.wall() >= presented.expires)
-                     return tell<Identity>(on, std::move(done), problem(Code::token_expired));
-                   auto& device = presented.row->device;
-                   const Identity who{device.user, device.device};
-                   state->saw(*presented.row);
-                   const bool first_use =
-                       presented.newest && device.chain && device.chain->previous && !device.chain->used;
-                   if (!first_use) return tell<Identity>(on, std::move(done), who);
-                   // From now on the refresh token before is a stolen one, also after a restart. If it cannot
-                   // be written that is no reason to keep somebody out.
-                   device.chain->used = true;
-                   auto mark = [id = device.device](Accounts& accounts) { return accounts.mark_used(id); };
-                   state->ask_sql(std::move(mark), [who, &on, done = std::move(done)](Answer<bool>) mutable {
-                     tell<Identity>(on, std::move(done), who);
-                   });
-                 });
+  State::go_home(
+      state->parts.home, state->alive, [state, hash = hash_of(token), &on, done = std::move(done)]() mutable {
+        const auto presented = state->tokens.find(hash);
+        if (!presented.row) return tell<Identity>(on, std::move(done), problem(Code::unauthenticated));
+        if (state->parts.clock.wall() >= presented.expires)
+          return tell<Identity>(on, std::move(done), problem(Code::token_expired));
+        auto& device = presented.row->device;
+        const Identity who{device.user, device.device};
+        state->saw(*presented.row);
+        const bool first_use =
+            presented.newest && device.chain && device.chain->previous && !device.chain->used;
+        if (!first_use) return tell<Identity>(on, std::move(done), who);
+        // From now on the refresh token before is a stolen one, also after a restart. If it cannot
+        // be written that is no reason to keep somebody out.
+        device.chain->used = true;
+        auto mark = [id = device.device](Accounts& accounts) { return accounts.mark_used(id); };
+        state->ask_sql(std::move(mark),
+                       [state, hash, who, &on, done = std::move(done)](Answer<bool>) mutable {
+                         // It may have been logged out meanwhile, and who was told of that did not know it
+                         // yet.
+                         if (!state->tokens.find(hash).row)
+                           return tell<Identity>(on, std::move(done), problem(Code::unauthenticated));
+                         tell<Identity>(on, std::move(done), who);
+                       });
+      });
 }
 
 }  // namespace tidings::account

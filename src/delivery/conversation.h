@@ -51,10 +51,13 @@ struct Conversation {
   };
   std::map<std::pair<model::UserId, model::ClientId>, Left> entries;  // left the state, not committed
   std::vector<std::pair<model::UserId, std::vector<fold::KeyedEntry>>> blocks;  // went into no flush yet
-  std::vector<model::UserId> new_members;               // whose list rows went into no flush yet
-  std::map<model::UserId, base::WallTime> marks_moved;  // of a group, went into no flush yet: when
-  bool receipt_waits = false;                           // marks moved of which nobody was told yet
-  std::optional<base::Bytes> damaged;                   // what could not be decoded, went into no flush yet
+  std::vector<model::UserId> new_members;  // whose list rows went into no flush yet
+  struct StepTimes {
+    std::optional<base::WallTime> read, delivered;
+  };
+  std::map<model::UserId, StepTimes> marks_moved;  // of a group, went into no flush yet: when
+  bool receipt_waits = false;                      // marks moved of which nobody was told yet
+  std::optional<base::Bytes> damaged;              // what could not be decoded, went into no flush yet
 
   std::list<Conversation*>::iterator age;  // in Conversations: used last at the end
 

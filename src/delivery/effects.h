@@ -46,7 +46,8 @@ class Effects {
   void note(const model::Event& event, model::Position position);
   // The log gave an effect back that an event of this shard caused.
   void durable(const model::Effect& effect);
-  // So much waits that nothing more should be folded.
+  // So much waits that no command which causes more should be taken. (What is in the log is folded in any
+  // case: a replay comes to its end before what it appends anew comes back.)
   bool full() const {
     return in_flight_ + static_cast<int64_t>(waiting_.size()) >
            static_cast<int64_t>(parts_.limits.effects_in_flight_max);

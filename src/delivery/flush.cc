@@ -11,12 +11,17 @@ namespace {
 // Read steps and delivered steps of a person stand under the same key, apart from each other
 // (docs/formats/store.md).
 void pack_steps(Conversation& c, ports::StoreBatch& batch) {
-  for (const auto& [user, time] : std::exchange(c.marks_moved, {})) {
+  for (const auto& [user, times] : std::exchange(c.marks_moved, {})) {
     const fold::Member* m = c.state.member(user);
     if (!m) continue;
-    const auto value = wire::encode_step({time, m->shown_read, m->delivered});
-    batch.steps.push_back({c.id, user, m->shown_read, value});
-    batch.steps.push_back({c.id, user, {m->delivered.value | wire::delivered_step}, value});
+    if (times.read)
+      batch.steps.push_back(
+          {c.id, user, m->shown_read, wire::encode_step({*times.read, m->shown_read, m->delivered})});
+    if (times.delivered)
+      batch.steps.push_back({c.id,
+                             user,
+                             {m->delivered.value | wire::delivered_step},
+                             wire::encode_step({*times.delivered, m->shown_read, m->delivered})});
   }
 }
 

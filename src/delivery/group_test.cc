@@ -264,6 +264,33 @@ TEST_F(GroupShardTest, WhoReadItAndWhenIsAnsweredToMembers) {
   EXPECT_EQ(ask({99}, first.seq).error().code, Code::not_found);
 }
 
+// How often the mark moved, and that it did, would tell that it was read.
+TEST_F(GroupShardTest, WhatIsReadInPrivateDoesNotShowInCountOrActivity) {
+  make_group({bob});
+  const auto first = say(ann);
+  flush_all();
+  mark(bob, {0}, {0}, {});
+  const auto before_ann = sync(ann), before_bob = sync(bob);
+  model::Marking m;
+  m.user = bob;
+  m.conversation = group;
+  m.delivered = first.seq;
+  up(ports::Mark{m, {}});
+  make_durable();
+  settle();
+  const auto seen = sync(ann);
+  m.read = first.seq;
+  m.read_ord = first.ord;
+  m.hidden = true;
+  up(ports::Mark{m, {}});
+  make_durable();
+  settle();
+  EXPECT_EQ(pull_group(ann, 0)->mark_count, seen.rows.front().mark_count);
+  EXPECT_TRUE(sync(ann, {}, seen.activity).rows.empty());
+  // Bob's other devices hear of it.
+  EXPECT_EQ(sync(bob, {}, seen.activity).rows.size(), 1u);
+}
+
 // A receipt may die in a crash: the next sync brings the mark back.
 TEST_F(GroupShardTest, MarksMakeAConversationDifferForSyncs) {
   make_group({bob});

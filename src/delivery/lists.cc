@@ -43,7 +43,7 @@ ports::SyncRow row_of(const model::ConversationId& id, const fold::ConversationS
   row.title = s.title;
   row.members = s.member_count;
   row.marks = fold::marks_for(s, m.user);
-  row.mark_count = s.marks;
+  row.mark_count = s.marks + m.hidden_marks;
   return row;
 }
 
@@ -53,7 +53,8 @@ bool is_news(const ports::Sync& query, const ports::SyncRow& row, const fold::Co
       std::ranges::lower_bound(query.vector, row.conversation, {}, &ports::VectorRow::conversation);
   const bool known = have != query.vector.end() && have->conversation == row.conversation;
   // The cursor is above all that it covers. What the device knows to be behind it still has to fetch.
-  if (query.activity) return known || (row.left ? m.left.position : s.activity) >= *query.activity;
+  if (query.activity)
+    return known || (row.left ? m.left.position : std::max(s.activity, m.own_activity)) >= *query.activity;
   return !known || have->seq != row.head || have->id != row.head_id ||
          (have->mark_count && *have->mark_count != row.mark_count);
 }

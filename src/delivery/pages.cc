@@ -151,7 +151,8 @@ void Queries::fill_upwards(ports::Page& page, const Conversation& c, const fold:
   // The tail may have moved on since the store was read: what lies between is left to the next pull.
   if (page.upto.value + 1 < first_of_tail(c).value) {
     // Nothing was readable, though it should be there: the store has no row of it.
-    if (!full && stored.upto.value == 0 && stored.events.empty() && page.upto < page.head && count == 0) {
+    if (!full && stored.was_committed && stored.upto.value == 0 && stored.events.empty() &&
+        page.upto < page.head && count == 0) {
       const Seq end = std::min(Seq{first_of_tail(c).value - 1}, page.head);
       cover(page.holes, m, {page.upto.value + 1}, end);
       page.upto = end;
@@ -165,7 +166,7 @@ void Queries::fill_upwards(ports::Page& page, const Conversation& c, const fold:
 void Queries::add_marks(ports::Page& page, const Conversation& c, const fold::Member& m) const {
   if (!m.is_member()) return;
   page.marks = fold::marks_for(c.state, m.user);
-  page.mark_count = c.state.marks;
+  page.mark_count = c.state.marks + m.hidden_marks;
   page.counts = fold::Counts(c.state).of(m.user);
   page.members = c.state.member_count;
 }
@@ -203,7 +204,8 @@ void Queries::history_compared(uint64_t gateway, const ports::History& query, Co
                        : std::min(query.seq, head);
   const bool down = query.where != Where::after, up = query.where != Where::before;
   const Seq below = down ? m.readable_upto(upto).value_or(Seq{0}) : Seq{0};
-  const Seq above = up ? m.readable_from({upto.value + 1}).value_or(Seq{0}) : Seq{0};
+  Seq above = up ? m.readable_from({upto.value + 1}).value_or(Seq{0}) : Seq{0};
+  if (above >= first_of_tail(c)) above = {0};  // in memory
   if (!take_slot()) return refuse_page(gateway, query.query, Code::busy);
   parts_.readers.post([this, gateway, query, below, above, upto, down, up] {
     const auto& id = query.conversation;

@@ -50,6 +50,7 @@ base::Result<Queries::Range> Queries::read_after(const model::ConversationId& id
   auto chunks = parts_.store.read_chunks(id, after, parts_.limits.page_bytes_max);
   if (!chunks) return base::fail(chunks.error());
   Range range;
+  range.was_committed = true;
   if (chunks->empty()) return range;
   range.from = {after.value + 1};
   range.upto = chunks->back().last;
@@ -64,7 +65,8 @@ base::Result<Queries::Range> Queries::read_before(const model::ConversationId& i
   if (chunks->empty()) return range;
   std::ranges::reverse(*chunks);
   range.from = chunks->front().first;
-  range.upto = {before.value - 1};
+  // The newest may have come after the read, or be on its way: that is not a loss.
+  range.upto = std::min(model::Seq{before.value - 1}, chunks->back().last);
   decode_into(range, id, *chunks);
   return range;
 }

@@ -54,6 +54,7 @@ class Queries {
   struct Range;   // events read from the store, and what of it is damaged
   struct Listed;  // what the store has for a sync
 
+  // After a seq whose next one is committed.
   base::Result<Range> read_after(const model::ConversationId& id, model::Seq after) const;
   base::Result<Range> read_before(const model::ConversationId& id, model::Seq before) const;
   void decode_into(Range& range, const model::ConversationId& id,
@@ -93,6 +94,7 @@ class Queries {
 struct Queries::Range {
   std::vector<model::Event> events;  // growing
   model::Seq from{1}, upto{0};       // empty: nothing was read
+  bool was_committed = false;        // the store was asked for what it surely had
   bool has(model::Seq seq) const { return seq >= from && seq <= upto; }
 };
 

@@ -82,7 +82,7 @@ void Receipts::tell_own(const fold::ConversationState& state, const model::Conve
                         const fold::Member& m) {
   registry_.send_receipt({m.user}, [&] {
     wire::Receipt own;
-    own.mark_count = state.marks;
+    own.mark_count = state.marks + m.hidden_marks;
     own.marks.push_back({m.user, m.read, m.delivered});
     return frame_of(id, own);
   });
@@ -91,7 +91,7 @@ void Receipts::tell_own(const fold::ConversationState& state, const model::Conve
 void Receipts::tell_authors(const fold::ConversationState& state, const model::ConversationId& id,
                             const Movers& movers) {
   for (const auto& [user, hidden] : movers) {
-    if (const auto* m = state.member(user)) tell_own(state, id, *m);
+    if (const auto* m = state.member(user); m && m->is_member()) tell_own(state, id, *m);
   }
   const auto looking = focus_.find(id);
   if (looking == focus_.end()) return;

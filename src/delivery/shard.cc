@@ -115,7 +115,7 @@ void Shard::dispatch_arrived() {
 bool Shard::dispatch(Arrived& arrived) {
   auto* entering = std::get_if<model::Entering>(&arrived.content);
   if (entering) {
-    if (dispatcher_.under_way() >= parts_.limits.overtaking_records_max || effects_.full()) return false;
+    if (dispatcher_.under_way() >= parts_.limits.overtaking_records_max) return false;
     if (conversations_.load_would_wait(conversation_of(*entering))) return false;
     // The store is slower than the log: what is folded and not written must not grow without end.
     if (flush_.under_way() && folded_since_flush_ >= parts_.limits.unflushed_records_max) return false;
@@ -242,7 +242,11 @@ void Shard::settle(Conversation& c, const fold::Place& place, fold::Output& out,
     c.blocks.emplace_back(user, std::move(out.entries.block));
   }
   if (out.moved) {
-    if (c.state.kind == model::ConversationKind::group) c.marks_moved[out.moved->user] = place.time;
+    if (c.state.kind == model::ConversationKind::group && !out.moved->hidden) {
+      auto& times = c.marks_moved[out.moved->user];
+      if (out.moved->shown_read) times.read = place.time;
+      if (out.moved->delivered) times.delivered = place.time;
+    }
     receipts_.moved(c, *out.moved);
   }
   if (!out.event) return;

@@ -8,6 +8,19 @@ namespace tidings::delivery {
 
 using wire::Code;
 
+namespace {
+
+bool causes_effects(const model::Command& command) {
+  return std::visit(
+      []<class Body>(const Body&) {
+        return !std::is_same_v<Body, model::SendMessage> &&
+               !std::is_same_v<Body, model::UpdateConversation> && !std::is_same_v<Body, model::SetRole>;
+      },
+      command.body);
+}
+
+}  // namespace
+
 void Shard::on_link(uint64_t gateway, ports::LinkToGateway& link) {
   registry_.add_link(gateway, link);
 }
@@ -62,9 +75,9 @@ void Shard::take(uint64_t, ports::Commands frame) {
   if (frame.commands.empty()) return;
   // Room for the state is made before the append: what stands in the log must be folded, whatever there is
   // room for. The load and the sync of the log then run side by side.
-  Conversation* c = arrived_bytes_ > parts_.limits.undispatched_bytes_max
-                        ? nullptr
-                        : conversations_.try_get(frame.commands.front().conversation);
+  const bool too_much = arrived_bytes_ > parts_.limits.undispatched_bytes_max ||
+                        (effects_.full() && std::ranges::any_of(frame.commands, causes_effects));
+  Conversation* c = too_much ? nullptr : conversations_.try_get(frame.commands.front().conversation);
   if (!c) return refuse(frame.commands, Code::busy);
   std::vector<ports::Log::Append> records;
   records.reserve(frame.commands.size());

@@ -53,7 +53,9 @@ void StoreWriter::trim_feed(ports::StoreBatch& batch) {
   const auto since =
       batch.feed.back().time - std::chrono::duration_cast<base::milliseconds>(parts_.limits.feed_age_max);
   const auto cut = ports::feed_cut(parts_.store, {since, parts_.limits.feed_bytes_max, *batch.low});
-  if (cut) batch.feed_kept_from = *cut;
+  if (!cut || !*cut) return;
+  batch.feed_kept_from = *cut;
+  feed_looked_at_ -= feed_look_interval;  // there may be more of it
 }
 
 void StoreWriter::sync(base::Executor& on, base::Task done) {

@@ -249,8 +249,14 @@ struct Fold {
     }
     out.moved = move_marks(c, marking);
     if (!out.moved) return;
-    ++c.marks;
-    if (c.lists_marks()) c.activity = place.position;
+    Member& m = *c.member(marking.user);
+    m.own_activity = place.position;
+    if (out.moved->hidden) {
+      ++m.hidden_marks;
+    } else {
+      ++c.marks;
+      if (c.lists_marks()) c.activity = place.position;
+    }
     changed(hash_of(std::array{marking.user.value, marking.read.value, marking.read_ord.value,
                                marking.delivered.value, static_cast<uint64_t>(marking.hidden)}));
   }

@@ -45,6 +45,7 @@ struct Found {
 struct Moved {
   model::UserId user;
   bool hidden = false;
+  bool shown_read = false, delivered = false;  // which of those that others see
 };
 
 struct Output {

@@ -11,7 +11,8 @@ std::optional<Moved> move_marks(ConversationState& c, const model::Marking& mark
   // A mark above the head is ignored, not capped: after a restore it would mark what nobody has seen.
   if (!m || !m->is_member() || marking.read > c.seq || marking.delivered > c.seq) return std::nullopt;
   const model::Seq delivered = std::max(marking.delivered, marking.read);
-  bool moved = false, others_see = false;
+  bool moved = false;
+  Moved out{m->user};
   if (TIDINGS_SEED_BUG(11) && (marking.read.value || marking.delivered.value)) {
     if (marking.read.value) m->read = m->shown_read = marking.read;
     m->delivered = std::max(delivered, m->read);
@@ -27,15 +28,16 @@ std::optional<Moved> move_marks(ConversationState& c, const model::Marking& mark
   }
   if (!marking.hidden && marking.read > m->shown_read) {
     m->shown_read = marking.read;
-    moved = others_see = true;
+    moved = out.shown_read = true;
   }
   if (delivered > m->delivered) {
     m->delivered = delivered;
-    moved = others_see = true;
+    moved = out.delivered = true;
   }
   if (!moved) return std::nullopt;
   m->unsaved = true;
-  return Moved{m->user, !others_see};
+  out.hidden = !out.shown_read && !out.delivered;
+  return out;
 }
 
 void mark_own(ConversationState& c, Member& m, bool nothing_was_unread) {

@@ -8,7 +8,8 @@ bool operator==(const Member& a, const Member& b) {
   return a.user == b.user && a.role == b.role && a.intervals == b.intervals && a.read == b.read &&
          a.delivered == b.delivered && a.shown_read == b.shown_read && a.read_ord == b.read_ord &&
          a.left == b.left && a.own_after_read == b.own_after_read && a.evicted == b.evicted &&
-         a.blocks == b.blocks && a.entries == b.entries;
+         a.own_activity == b.own_activity && a.hidden_marks == b.hidden_marks && a.blocks == b.blocks &&
+         a.entries == b.entries;
 }
 
 bool operator==(const Taken& a, const Taken& b) {

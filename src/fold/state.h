@@ -53,8 +53,11 @@ struct Member {
   Leave left;
   std::vector<OwnMessage> own_after_read;  // at most own_after_read_max
   bool evicted = false;                    // something left own_after_read since the last mark
-  bool blocks = false;                     // in a direct conversation: hears nothing from the other
-  Entries entries;                         // of this person's accepted commands here
+  // Of one's own marks: the newest, and how many only one's own devices may know of.
+  model::Position own_activity;
+  uint64_t hidden_marks = 0;
+  bool blocks = false;  // in a direct conversation: hears nothing from the other
+  Entries entries;      // of this person's accepted commands here
 
   bool is_member() const { return !intervals.empty() && intervals.back().until.value == 0; }
   bool may_read(model::Seq seq) const;

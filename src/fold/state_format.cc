@@ -31,6 +31,8 @@ void put(base::Writer& w, const Member& m) {
   w.varint(m.left.position.value);
   w.string(m.left.title);
   w.fixed(static_cast<uint8_t>((m.evicted ? member_evicted : 0) | (m.blocks ? member_blocks : 0)));
+  w.varint(m.own_activity.value);
+  w.varint(m.hidden_marks);
   w.varint(m.own_after_read.size());
   for (const auto& own : m.own_after_read) {
     w.varint(own.seq.value);
@@ -61,6 +63,8 @@ bool take(base::Reader& r, Member& m) {
   const auto flags = r.fixed<uint8_t>();
   m.evicted = flags & member_evicted;
   m.blocks = flags & member_blocks;
+  m.own_activity = {r.varint()};
+  m.hidden_marks = r.varint();
   const uint64_t own = r.varint();
   if (!r.ok() || m.left.title.size() > title_bytes_max || flags > member_flags_all ||
       own > own_after_read_max)
