@@ -494,6 +494,38 @@ class Large(GroupTest):
         self.assertFalse([f for f in bob.inbox if f["type"] == "receipt"], bob.inbox)
 
 
+class Restart(GroupTest):
+    async def test_a_restart_changes_nothing_that_anybody_sees(self):
+        ann, bob, eve = [await self.client(p) for p in (self.ann, self.bob, self.eve)]
+        group = await self.group(ann, [self.bob, self.eve])
+        for n in range(5):
+            sent = await ann.say(group, str(n))
+        await bob.ask("mark", conversation=group, read={"seq": sent["seq"], "id": sent["id"]}, read_ord=sent["ord"])
+        await ann.say(group, "unread")
+        await self.ok(ann, "member.role", group, user=self.bob.user, role="admin")
+        await self.ok(bob, "member.remove", group, user=self.eve.user)
+        await self.ok(ann, "conversation.update", group, title="eve does not see this")
+        await ann.ask("block.set", client_id=v7(), user=self.eve.user, blocked=True)
+
+        async def told():
+            return [row["head"] for row in (await self.rows(eve))[0].values() if row["kind"] == "self"] == [2]
+        await self.until(told, "eve's own log tells that she was removed")
+
+        async def everything():
+            seen = []
+            for person in (self.ann, self.bob, self.eve):
+                client = await self.client(person)
+                rows, _ = await self.rows(client)
+                seen.append((rows, [await client.ask("pull", conversation=c, after=0) for c in rows],
+                             self.rest(person, "GET", "/v1/unread"), self.rest(person, "GET", "/v1/blocks")))
+            return seen
+        before = await everything()
+        self.assertEqual((before[1][0][group]["unread"], before[2][0][group]["title"]), (1, "rowing"))
+        self.server.stop()
+        self.server.start()
+        self.assertEqual(await everything(), before)
+
+
 class Crowd(GroupTest):
     """1,100 people; so many cannot sign up in a test, so they are written into the file (docs/formats/accounts.md)."""
 
