@@ -75,7 +75,6 @@ struct Folding {
       view.raised.clear();
       view.since.clear();
       view.marks.clear();
-      if (news) view.title.clear();
     }
     for (const model::UserId user : added.members) {
       add_member(view, user);
