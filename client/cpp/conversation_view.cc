@@ -120,7 +120,11 @@ void fold(ConversationView& view, const model::Event& event, model::UserId self)
 
 void fold(ConversationView& view, const wire::SyncedConversation& row) {
   view.kind = row.kind;
-  if (row.head.seq < view.told_to || row.head.seq < view.have.seq) return;
+  if (row.head.seq < view.told_to || row.head.seq < view.have.seq) {
+    // Older than what is held, but a title that no event tells stands nowhere else.
+    if (!row.left && view.title.empty()) view.title = row.title;
+    return;
+  }
   view.told_to = row.head.seq;
   // Who left is told the title by the events that they may read, and by nothing else.
   if (!row.left) view.title = row.title;

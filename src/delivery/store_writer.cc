@@ -13,7 +13,7 @@ constexpr auto feed_look_interval = std::chrono::seconds(10);
 StoreWriter::StoreWriter(Parts parts)
     : parts_(std::move(parts)),
       lows_(parts_.shard_count, parts_.low),
-      written_low_(parts_.low),
+      stored_low_(parts_.low),
       synced_(parts_.clock.monotonic()),
       commits_(parts_.metrics.counter("tidings_delivery_store_commits_total")) {}
 
@@ -37,8 +37,8 @@ void StoreWriter::commit(size_t shard, ports::StoreBatch batch, model::Position 
       parts_.fatal("the store could not be written: " + status.error().sentence);
       return;
     }
-    written_low_ = *batch.low;
     commits_.add();
+    stored_low_ = *batch.low;
     if (parts_.clock.monotonic() - synced_ >= parts_.limits.store_sync_interval && !sync_now()) return;
   }
   on.post(std::move(done));
@@ -68,7 +68,7 @@ bool StoreWriter::sync_now() {
   synced_ = parts_.clock.monotonic();
   const auto status = parts_.store.sync();
   if (status) {
-    if (parts_.synced) parts_.synced(written_low_);
+    if (parts_.synced) parts_.synced(stored_low_);
     return true;
   }
   failed_ = true;

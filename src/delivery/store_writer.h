@@ -48,7 +48,9 @@ class StoreWriter {
   Parts parts_;
   // Below: the store executor's.
   std::vector<model::Position> lows_;
-  model::Position written_low_;
+  // What the store itself tells the next start: an empty batch moves only lows_, and the log must not be
+  // trimmed by that.
+  model::Position stored_low_;
   base::MonotonicTime synced_{};
   base::MonotonicTime feed_looked_at_{};
   bool failed_ = false;

@@ -15,6 +15,9 @@ using model::UserId;
 constexpr uint64_t own_after_read_max = 64;      // protocol.md §8
 constexpr int64_t in_flight_ns = 5'000'000'000;  // what an old branch said may still arrive for so long
 
+// What a client keeps while it syncs it shows before so long.
+constexpr int64_t kept_ns = 10'000'000'000;
+
 std::string at(int64_t time_ns) {
   return fmt::format("{:.6f} s", static_cast<double>(time_ns) / 1e9);
 }
@@ -26,6 +29,7 @@ class People {
 
   void judge() {
     for (const auto& record : history_.records()) walk(record);
+    for (const auto& early : early_) blame_(Law::marks, early.sentence);
     judge_arrived();
     judge_unread();
     judge_private();
@@ -52,6 +56,10 @@ class People {
       case What::show: {
         auto& shown = shown_[{person, event.conversation}];
         shown = std::max(shown, event.seq.value);
+        std::erase_if(early_, [&](const Early& early) {
+          return early.place == Place{person, event.conversation} && early.delivered <= shown &&
+                 record.time_ns <= early.time_ns + kept_ns;
+        });
         break;
       }
       case What::ok: {
@@ -125,7 +133,12 @@ class People {
     const bool by_all = said->body && joins(*said->body, event.from);
     if (shown_[place] < delivered && marked_[place] < delivered && said->from != event.from && !joined &&
         !by_all) {
-      tell(fmt::format("no device of that person had more than seq {}", shown_[place]));
+      early_.push_back(
+          {place, delivered, record.time_ns,
+           fmt::format("{} at {} shows seq {} of {} as delivered to {}, none of whose devices had "
+                       "more than seq {} then and long after",
+                       device(record.device).name, at(record.time_ns), delivered,
+                       model::to_text(event.conversation), event.from.value, shown_[place])});
     }
   }
 
@@ -216,13 +229,17 @@ class People {
     std::map<Place, uint64_t> read;
     for (const auto& view : history_.views()) {
       const UserId user = device(view.device).user;
+      if (has_restore() && !view.fresh) continue;  // marks that a restore took away stay on a display
       for (const auto& mark : view.marks) {
         auto& level = read[{user, view.conversation}];
         if (mark.user == user) level = std::max(level, mark.read.value);
       }
     }
     auto seen = history_.unread();
-    for (const auto& view : history_.views()) seen.push_back({view.device, view.conversation, view.unread});
+    for (const auto& view : history_.views()) {
+      if (has_restore() && !view.fresh) continue;
+      seen.push_back({view.device, view.conversation, view.unread});
+    }
     for (const auto& one : seen) {
       const UserId user = device(one.device).user;
       const auto* c = reference_.find(one.conversation);
@@ -327,9 +344,9 @@ class People {
       }
       tell("members" + members);
     }
-    if (in && a.unread != b.unread) tell(fmt::format("{} and {} unread", a.unread, b.unread));
+    if (in && a.unread != b.unread && !has_restore()) tell(fmt::format("{} and {} unread", a.unread, b.unread));
     const auto* c = reference_.find(a.conversation);
-    if (!c || a.left) return;
+    if (!c || a.left || has_restore()) return;
     const auto of_a = levels_of(a, *c), of_b = levels_of(b, *c);
     if (of_a == of_b) return;
     std::string marks;
@@ -400,6 +417,14 @@ class People {
   std::map<Sight, Levels> levels_;
   std::map<Sight, uint64_t> told_;  // read marks that are not hidden, of processes that still run
   std::optional<int64_t> restored_ns_;
+  // Delivered, and not shown yet: while a client syncs it keeps what comes, and shows it afterwards.
+  struct Early {
+    Place place;
+    uint64_t delivered;
+    int64_t time_ns;
+    std::string sentence;
+  };
+  std::vector<Early> early_;
 };
 
 }  // namespace

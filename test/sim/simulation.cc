@@ -196,7 +196,7 @@ void Simulation::schedule_people() {
       using Change = Device::Change;
       constexpr std::array<Change, 10> changes{Change::rename, Change::add,    Change::add,  Change::add,
                                                Change::remove, Change::remove, Change::role, Change::role,
-                                               Change::leave,  Change::history};
+                                               Change::leave,  Change::rename};
       device->change_group(changes[random_.below(changes.size())], somebody(),
                            fmt::format("title {}", random_.below(1000)));
     });
