@@ -88,7 +88,7 @@ void Receipts::tell_own(const fold::ConversationState& state, const model::Conve
 void Receipts::tell_authors(const fold::ConversationState& state, const model::ConversationId& id,
                             const Movers& movers) {
   for (const auto& [user, hidden] : movers) {
-    if (const auto* m = state.member(user)) tell_own(state, id, *m);
+    if (const auto* m = state.member(user); m && m->is_member()) tell_own(state, id, *m);
   }
   const auto looking = focus_.find(id);
   if (looking == focus_.end()) return;
