@@ -56,8 +56,8 @@ struct Folding {
     if (view.members.size() > members_known_max) view.members.resize(members_known_max);
     view.raised.clear();
     view.since.clear();
+    if (news || view.left) view.title = created.title;
     if (news) {
-      view.title = created.title;
       view.member_count = created.members.size();
       view.left = false;
       view.role = model::Role::member;
@@ -67,9 +67,16 @@ struct Folding {
   }
   void operator()(const model::ConversationUpdated& updated) {
     if (updated.history) view.history = *updated.history;
-    if (updated.title && news) view.title = *updated.title;
+    if (updated.title && (news || view.left)) view.title = *updated.title;
   }
   void operator()(const model::MembersAdded& added) {
+    // Who comes back does not know who went meanwhile; the page or row with the news lists who is there.
+    if (std::find(added.members.begin(), added.members.end(), self) != added.members.end()) {
+      view.members.clear();
+      view.raised.clear();
+      view.since.clear();
+      view.marks.clear();
+    }
     for (const model::UserId user : added.members) {
       add_member(view, user);
       set_role(view, user, model::Role::member);
@@ -115,7 +122,8 @@ void fold(ConversationView& view, const wire::SyncedConversation& row) {
   view.kind = row.kind;
   if (row.head.seq < view.told_to || row.head.seq < view.have.seq) return;
   view.told_to = row.head.seq;
-  view.title = row.title;
+  // Who left is told the title by the events that they may read, and by nothing else.
+  if (!row.left) view.title = row.title;
   view.role = row.role;
   view.left = row.left;
   view.member_count = row.members;

@@ -97,6 +97,8 @@ TEST_F(GroupsTest, AnUnknownGroupIsPulledWhenItsEventComes) {
   time.run_for(seconds(1));
   EXPECT_THAT(texts(client.diary.events[group]), ElementsAre("hello ann"));
   EXPECT_EQ(view(group).have.seq, model::Seq{4}) << "holes at the beginning are stepped over";
+  EXPECT_EQ(view(group).kind, model::ConversationKind::group) << "though its first event is a hole";
+  EXPECT_EQ(view(group).title, "walk");
   EXPECT_EQ(view(group).unread, 1u);
 }
 

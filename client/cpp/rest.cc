@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "wire/frame_words.h"
 #include "wire/json_reader.h"
 #include "wire/json_writer.h"
 
@@ -182,6 +183,50 @@ void Rest::find_by_ids(const std::vector<model::UserId>& users, RestDone<std::ve
   std::string query = "ids=";
   for (const model::UserId user : users) query += (query.back() == '=' ? "" : ",") + model::to_text(user);
   call(request_of("GET", "/v1/users", std::move(query)), read_people, std::move(done));
+}
+
+// As many pages as the largest group has; a server that never ends the list is not believed.
+constexpr size_t listed_members_max = 10'000;
+
+Rest::MembersPage Rest::read_members(std::string_view body, bool& ok) {
+  return read_object(body, ok, [](wire::Fields& fields) {
+    MembersPage page;
+    page.next = fields.optional_text("next_cursor").value_or("");
+    const auto rows = fields.array("members");
+    if (!rows) return page;
+    for (const wire::JsonValue value : *rows) {
+      wire::JsonObject object;
+      if (value.get(object) != simdjson::SUCCESS) {
+        fields.complain("members", "has something that is no object");
+        return page;
+      }
+      wire::Fields row(object);
+      const PersonInfo person = read_person(row);
+      const auto role = wire::role_named(row.text("role"));
+      if (!row.ok() || !role) fields.complain("members", "has a broken row");
+      page.members.push_back({person, role.value_or(model::Role::member)});
+    }
+    return page;
+  });
+}
+
+void Rest::members(const model::ConversationId& conversation, RestDone<std::vector<MemberInfo>> done) {
+  more_members(conversation, "", {}, std::move(done));
+}
+
+void Rest::more_members(const model::ConversationId& conversation, std::string cursor,
+                        std::vector<MemberInfo> before, RestDone<std::vector<MemberInfo>> done) {
+  const std::string query = "limit=200" + (cursor.empty() ? "" : "&cursor=" + cursor);
+  const RestDone<MembersPage> next = [this, conversation, before = std::move(before),
+                                      done = std::move(done)](auto page) mutable {
+    if (!page.ok()) return done(base::fail(page.error()));
+    before.insert(before.end(), page->members.begin(), page->members.end());
+    const bool whole = page->next.empty() || page->members.empty() || before.size() >= listed_members_max;
+    if (whole) return done(std::move(before));
+    more_members(conversation, page->next, std::move(before), std::move(done));
+  };
+  call(request_of("GET", "/v1/conversations/" + model::to_text(conversation) + "/members", query),
+       &Rest::read_members, next);
 }
 
 }  // namespace tidings::client

@@ -11,6 +11,7 @@
 
 #include "base/time.h"
 #include "client/cpp/websocket_transport.h"
+#include "model/conversation.h"
 #include "model/ids.h"
 #include "net/http.h"
 #include "wire/codes.h"
@@ -21,6 +22,10 @@ struct PersonInfo {
   model::UserId user;
   std::string handle;
   std::string display_name;
+};
+struct MemberInfo {
+  PersonInfo person;
+  model::Role role = model::Role::member;
 };
 struct LogIn {
   std::string token;
@@ -54,8 +59,17 @@ class Rest {
   void find_by_handle(const std::string& handle, RestDone<std::optional<PersonInfo>> done);
   // Those that exist and that one may know.
   void find_by_ids(const std::vector<model::UserId>& users, RestDone<std::vector<PersonInfo>> done);
+  // Everybody who is in it now, page by page.
+  void members(const model::ConversationId& conversation, RestDone<std::vector<MemberInfo>> done);
 
  private:
+  struct MembersPage {
+    std::vector<MemberInfo> members;
+    std::string next;
+  };
+  static MembersPage read_members(std::string_view body, bool& ok);
+  void more_members(const model::ConversationId& conversation, std::string cursor,
+                    std::vector<MemberInfo> before, RestDone<std::vector<MemberInfo>> done);
   template <class T>
   void call(net::HttpRequest request, T (*read)(std::string_view body, bool& ok), RestDone<T> done);
 

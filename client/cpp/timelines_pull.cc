@@ -149,7 +149,11 @@ void Timelines::look_for_gap(Conversation& conversation, MonotonicTime now) {
 void Timelines::want_pull(Conversation& conversation, MonotonicTime now, base::nanoseconds delay) {
   if (conversation.pull == Pull::queued || conversation.pull == Pull::in_flight) return;
   const model::ConversationId& id = conversation.timeline.view().conversation;
-  if (begins_at_head(conversation) && conversation.timeline.view().head.value != 1) return rows_.want(id);
+  // What it is stands in an event that this person may not be allowed to read: the list tells it, too.
+  const bool unheard = conversation.timeline.empty() && conversation.timeline.view().told_to.value == 0 &&
+                       !conversation.recovering && id != own_log_;
+  if ((unheard || begins_at_head(conversation)) && conversation.timeline.view().head.value != 1)
+    return rows_.want(id);
   if (delay <= base::nanoseconds(0)) {
     conversation.pull = Pull::queued;
     queue_.push_back(id);

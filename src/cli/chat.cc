@@ -21,7 +21,7 @@ namespace tidings::cli {
 namespace {
 
 struct Options {
-  std::string as, open, server, profiles, invite;
+  std::string as, open, server, profiles, invite, device;
   bool json = false;
 };
 
@@ -58,7 +58,7 @@ int talk(const Options& options, const ChatProfile& profile, net::Reactor& react
                              status = left_with;
                              input.stop();
                            }});
-    if (!options.open.empty()) session->command({ChatCommand::What::open, options.open});
+    if (!options.open.empty()) session->command(parse_line("/open " + options.open));
     started = session->start();
   });
   if (!started) {
@@ -83,6 +83,10 @@ int chat(const Options& options) {
     std::fprintf(stderr, "A name has 3 to 32 of the characters a-z, 0-9 and _.\n");
     return status_usage;
   }
+  if (!options.device.empty() && !is_device_name(options.device)) {
+    std::fprintf(stderr, "The name of a device has 1 to 32 of the characters a-z, A-Z, 0-9, - and _.\n");
+    return status_usage;
+  }
   client::Address address;
   if (!options.server.empty()) {
     auto parsed = client::parse_address(options.server);
@@ -101,7 +105,7 @@ int chat(const Options& options) {
     if (!found) return complain(options, view.get(), status_failed, found.error().sentence);
     directory = *found;
   }
-  auto profile = load_profile(directory, options.as, address);
+  auto profile = load_profile(directory, options.as, address, options.device);
   if (!profile) return complain(options, view.get(), status_failed, profile.error().sentence);
   auto outbox = client::OutboxFile::open(profile->outbox_path);
   if (!outbox) return complain(options, view.get(), status_failed, outbox.error().sentence);
@@ -139,7 +143,9 @@ void add_chat(CLI::App& app, int& status) {
       "Talk to people. Without a log-in it asks for a password and makes an account if the name is free.\n"
       "Example: tidings chat --as ann bob");
   command->add_option("--as", options->as, "your name (handle)")->required();
-  command->add_option("handle", options->open, "whom to talk to at once");
+  command->add_option("name", options->open, "a person, or the title of a group, to talk to at once");
+  command->add_option("--device", options->device, "another device of yours, with a log-in of its own")
+      ->type_name("NAME");
   command->add_option("--server", options->server, "where the server is (default 127.0.0.1:65100)")
       ->type_name("HOST:PORT");
   command->add_option("--profiles", options->profiles, "directory of profiles (default ~/.config/tidings)")

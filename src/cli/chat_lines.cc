@@ -48,60 +48,134 @@ class Lines final : public ChatView {
     }
   }
 
-  void opened(const ShownConversation& conversation, const std::vector<ShownMessage>& recent) override {
+  void opened(const ShownConversation& conversation, const std::vector<ShownMessage>& recent,
+              const std::vector<std::string>& pending) override {
     opened_ = true;
-    say(dim("— " + conversation.with + " —  write and press Enter; /help for more"));
-    for (const ShownMessage& one : recent) say(line_of(one));
+    std::string people;
+    if (conversation.group)
+      people = conversation.left ? ", which you have left"
+                                 : ", " + counted(conversation.members, "person", "people");
+    say(dim("— " + name_of(conversation) + people + " —" +
+            (told_how_ ? "" : "  write and press Enter; /help for more")));
+    told_how_ = true;
+    if (conversation.earlier) say(dim("  (/more shows what was said before)"));
+    for (const ShownMessage& one : recent) {
+      if (conversation.new_from.value > 0 && one.seq == conversation.new_from) say(dim("  — new —"));
+      say(line_of(one));
+    }
+    for (const std::string& text : pending)
+      say(dim("  …   ") + bold("you") + ": " + printable(text, continuation) + dim("  (not sent yet)"));
   }
 
   void message(const ShownMessage& message) override {
     if (message.typed_here || message.history) return;
-    if (message.open) return say(line_of(message));
-    say(line_of(message) + dim("   (" + (message.own ? "to " + message.with + "; " : "") + "/open " +
-                               message.with + " to answer)"));
+    say(line_of(message));
+    ++lines_since_typed_;
   }
 
-  void pending(const model::ClientId&, const std::string&) override { ++waiting_; }
+  void elsewhere(const ShownConversation& conversation) override {
+    std::string what;
+    if (const auto& last = conversation.last) {
+      const std::string text = shortened(printable(last->text), preview_characters);
+      if (!last->says.empty()) {
+        what = printable(conversation.with) + ": " + last->says;
+      } else if (conversation.group) {
+        what = printable(conversation.with) + ", " + last->from + ": " + text;
+      } else {
+        what = last->from + ": " + text;
+      }
+    } else {
+      what = conversation.group ? "you are in the group " + printable(conversation.with) + " now"
+                                : printable(conversation.with) + " opened a talk with you";
+    }
+    say(dim("  » " + what + "   (" +
+            (conversation.unread > 0 ? std::to_string(conversation.unread) + " unread; " : "") + "/open " +
+            printable(conversation.with) + ")"));
+    ++lines_since_typed_;
+  }
+
+  void history(const ShownConversation& conversation, const std::vector<ShownMessage>& older) override {
+    if (older.empty()) return say(dim("  This is the beginning of " + name_of(conversation) + "."));
+    say(dim("  — earlier —"));
+    for (const ShownMessage& one : older) say(line_of(one));
+    say(dim(conversation.earlier ? "  — /more for still earlier ones —" : "  — that was the beginning —"));
+    ++lines_since_typed_;
+  }
+
+  void pending(const model::ClientId&, const std::string&) override { lines_since_typed_ = 0; }
   void late(const std::string& text) override {
     say(dim("  … not sent yet: " + shortened(printable(text), preview_characters)));
-    told_late_ = true;
+    ++lines_since_typed_;
   }
-  void sent(const client::Sent&, const std::string& text) override {
-    const bool name_it = waiting_ != 1 || told_late_;
-    if (waiting_ > 0 && --waiting_ == 0) told_late_ = false;
+  void sent(const client::Sent&, const std::string& text, bool followed) override {
+    if (followed) return;
     const std::string what =
         text.empty() ? "a message from last time" : shortened(printable(text), preview_characters);
-    say(green("  ✓") + (name_it ? dim(" " + what) : ""));
+    say(green("  ✓") + dim(" sent: " + what));
+    ++lines_since_typed_;
+  }
+  void status(const ShownConversation& conversation, const ShownTicks& ticks) override {
+    const bool name_it = lines_since_typed_ > 0;
+    say("  " + ticks_text(ticks.ticks, conversation.group) + dim(word_of(ticks.ticks)) +
+        (name_it ? dim(": " + shortened(printable(ticks.text), preview_characters)) : ""));
   }
   void failed(const model::ClientId&, const std::string& text, const wire::Problem& why) override {
-    if (waiting_ > 0) --waiting_;
     const std::string reason =
         why.detail.empty() ? std::string(wire::row(why.code).sentence) : printable(why.detail);
     complain(red("  ✗ not sent: ") + printable(text, continuation) + red(" – " + reason));
   }
   void renamed(const model::ClientId&, const model::ClientId&) override {}
 
+  void info(const ShownConversation& conversation, const ShownTicks& shown) override {
+    say(dim("  Your message: ") + shortened(printable(shown.text), preview_characters));
+    const auto some = [](const char* what, const std::vector<std::string>& people) {
+      if (people.empty()) return;
+      std::string line = what;
+      for (const std::string& one : people) line += (&one == people.data() ? " " : ", ") + one;
+      say("  " + line);
+    };
+    some("read by", shown.read);
+    some("delivered to", shown.delivered);
+    some("not yet delivered to", shown.waiting);
+    if (shown.read.empty() && shown.delivered.empty() && shown.waiting.empty())
+      say("  " + ticks_text(shown.ticks, conversation.group) + dim(word_of(shown.ticks)));
+  }
+  void marks(const ShownConversation&, const std::vector<ShownMark>&,
+             const std::optional<ShownTicks>&) override {}
+  void members(const ShownConversation& conversation, const std::vector<ShownMember>& members) override {
+    say(dim(name_of(conversation) + ": " + counted(members.size(), "person", "people")));
+    for (const ShownMember& one : members) {
+      say("  " + bold(one.name) + (one.self ? " (you)" : "") +
+          dim(one.role == model::Role::owner   ? ", owner"
+              : one.role == model::Role::admin ? ", admin"
+                                               : ""));
+    }
+  }
+
   void list(const std::vector<ShownConversation>& conversations) override {
     if (conversations.empty()) {
-      return say(dim("No conversations yet. Write to somebody with /open HANDLE."));
+      return say(
+          dim("No conversations yet. Write to somebody with /open NAME, or make a group with\n"
+              "/group TITLE @NAME @NAME."));
     }
-    for (const ShownConversation& one : conversations) {
-      std::string line = bold(one.with);
-      if (one.last) {
-        line += "  " + dim(clock_time(one.last->time)) + " " + (one.last->own ? "you: " : "") +
-                shortened(printable(one.last->text), preview_characters);
-      }
+    for (size_t i = 0; i < conversations.size(); ++i) {
+      const ShownConversation& one = conversations[i];
+      std::string line = dim((i < 9 ? "  " : " ") + std::to_string(i + 1) + "  ") + bold(name_of(one));
+      if (one.group && !one.left) line += dim(", " + counted(one.members, "person", "people"));
+      if (one.left) line += dim(" (left)");
+      if (one.unread > 0) line += "  " + cyan(std::to_string(one.unread) + " unread");
+      if (one.last) line += dim("   " + clock_time(one.last->time) + " ") + preview(*one.last);
       say(line);
     }
-    say(dim("/open HANDLE to talk"));
+    say(dim("/open NAME or NUMBER to talk"));
   }
 
   void reset(const model::ConversationId&, const std::string& with) override {
     say(dim("The server was restored from a copy; the talk with " + with + " is fetched again."));
   }
-  void help() override {
-    say("/open HANDLE  talk to somebody\n/list         your conversations\n/quit         leave (or Ctrl-D)\n"
-        "//text        a message that begins with a slash");
+  void help() override { say(lines_help()); }
+  void done(ChatCommand::What, const std::string& sentence, bool) override {
+    if (!sentence.empty()) say(dim("  " + sentence));
   }
   void error(const std::string& sentence) override { complain(sentence); }
   void note(const std::string& sentence) override { say(dim(sentence)); }
@@ -110,9 +184,39 @@ class Lines final : public ChatView {
   }
 
  private:
+  static std::string counted(uint64_t n, const char* one, const char* more) {
+    return std::to_string(n) + " " + (n == 1 ? one : more);
+  }
+  static std::string name_of(const ShownConversation& conversation) {
+    return (conversation.group ? "" : "@") + printable(conversation.with);
+  }
   std::string line_of(const ShownMessage& message) const {
-    return dim(clock_time(message.time)) + " " + (message.own ? bold("you") : cyan(message.from)) + ": " +
-           printable(message.text, continuation) + (message.own ? green(" ✓") : "");
+    const std::string time = dim(clock_time(message.time));
+    if (!message.says.empty()) return time + dim(" · " + message.says);
+    return time + " " + (message.own ? bold("you") : cyan(message.from)) + ": " +
+           printable(message.text, continuation) +
+           (message.ticks ? "  " + ticks_text(*message.ticks, message.group) : "");
+  }
+  static std::string preview(const ShownMessage& message) {
+    if (!message.says.empty()) return message.says;
+    return (message.own     ? "you: "
+            : message.group ? message.from + ": "
+                            : "") +
+           shortened(printable(message.text), preview_characters);
+  }
+  // Where the ticks stand alone.
+  static std::string word_of(const client::Ticks& ticks) {
+    if (ticks.read > 0) return "";
+    return ticks.of > 0 && ticks.delivered >= ticks.of ? " delivered" : " sent";
+  }
+  std::string ticks_text(const client::Ticks& ticks, bool group) const {
+    if (ticks.of > 0 && ticks.read >= ticks.of)
+      return green(group && ticks.of > 1 ? "✓✓ read by all " + std::to_string(ticks.of) : "✓✓ read");
+    const bool delivered = ticks.of > 0 && ticks.delivered >= ticks.of;
+    std::string out = green(delivered ? "✓✓" : "✓");
+    if (group && ticks.read > 0)
+      out += dim(" read by " + std::to_string(ticks.read) + " of " + std::to_string(ticks.of));
+    return out;
   }
   std::string paint(const char* code, const std::string& text) const {
     return colours_ ? "\x1b[" + std::string(code) + "m" + text + "\x1b[0m" : text;
@@ -134,32 +238,11 @@ class Lines final : public ChatView {
 
   std::string handle_, server_;
   bool colours_;
-  bool was_online_ = false, opened_ = false, told_offline_ = false, told_late_ = false;
-  size_t waiting_ = 0;
+  bool was_online_ = false, opened_ = false, told_offline_ = false, told_how_ = false;
+  size_t lines_since_typed_ = 0;
 };
 
 }  // namespace
-
-ChatCommand parse_line(const std::string& line) {
-  using What = ChatCommand::What;
-  const size_t begin = line.find_first_not_of(" \t\r");
-  if (begin == std::string::npos) return {};
-  const std::string text = line.substr(begin, line.find_last_not_of(" \t\r") + 1 - begin);
-  if (text[0] != '/') return {What::send, text};
-  if (text.starts_with("//")) return {What::send, text.substr(1)};
-  const size_t blank = std::min(text.find(' '), text.size());
-  const std::string verb = text.substr(0, blank);
-  const size_t word = text.find_first_not_of(' ', blank);
-  const std::string rest = word == std::string::npos ? "" : text.substr(word);
-  if (verb == "/open") {
-    if (rest.empty()) return {What::bad, "Whom? Say /open HANDLE."};
-    return {What::open, rest[0] == '@' ? rest.substr(1) : rest};
-  }
-  if (verb == "/list") return {What::list, ""};
-  if (verb == "/quit") return {What::quit, ""};
-  if (verb == "/help") return {What::help, ""};
-  return {What::bad, "There is no " + printable(verb) + "; /help shows what there is."};
-}
 
 std::unique_ptr<ChatView> make_lines_view(const std::string& handle, const std::string& server,
                                           bool colours) {

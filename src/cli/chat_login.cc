@@ -116,8 +116,10 @@ base::Result<void, LogInFailure> log_in(net::Reactor& reactor, ChatProfile& prof
     }
     // Shown before anything else can go wrong: it exists nowhere else.
     if (made && !exists) show_password(*password);
-    const auto logged_in = wait_for<client::LogIn>(
-        reactor, [&](auto done) { rest.log_in(profile.handle, *password, "tidings chat", std::move(done)); });
+    const auto logged_in = wait_for<client::LogIn>(reactor, [&](auto done) {
+      rest.log_in(profile.handle, *password, profile.device.empty() ? "tidings chat" : profile.device,
+                  std::move(done));
+    });
     if (!logged_in.ok()) {
       if (logged_in.error().code == wire::Code::unauthenticated && resumed) {
         if (auto failure = taken()) return base::fail(*failure);

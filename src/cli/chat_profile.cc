@@ -61,10 +61,16 @@ base::Result<std::string> default_profile_directory() {
   return base::failure("There is no home directory; say with --profiles DIR where to keep the profile.");
 }
 
+bool is_device_name(std::string_view text) {
+  return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
 base::Result<ChatProfile> load_profile(const std::string& directory, const std::string& handle,
-                                       const client::Address& address) {
+                                       const client::Address& address, const std::string& device) {
   if (auto made = client::make_private_directory(directory); !made) return base::fail(made.error());
-  std::string name = handle;
+  std::string name = handle + (device.empty() ? "" : "+" + device);
   if (address != client::Address()) {
     name += "@" + client::to_text(address);
     std::replace_if(name.begin(), name.end(), [](char c) { return c == ':' || c == '/'; }, '_');
@@ -77,6 +83,7 @@ base::Result<ChatProfile> load_profile(const std::string& directory, const std::
                       "",
                       {},
                       {}};
+  profile.device = device;
   auto content = client::read_file(profile.path);
   if (!content) return base::fail(content.error());
   if (!*content) return profile;

@@ -1,10 +1,12 @@
 // What `tidings chat --as NAME` remembers about one person at one server: NAME.profile (for another server
-// than the default one NAME@HOST_PORT.profile) and NAME.outbox beside it, readable by their owner alone.
+// than the default one NAME@HOST_PORT.profile, for a further device of the same person NAME+DEVICE.profile)
+// and NAME.outbox beside it, readable by their owner alone.
 #pragma once
 
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "client/cpp/rest.h"
@@ -24,6 +26,7 @@ struct ChatProfile {
   std::map<std::string, model::UserId> people;  // by handle: those with whom a conversation was opened
   std::string refresh = {};                     // makes the next token; "": none
   base::WallTime expires = {};                  // of the token; 0: not known
+  std::string device = {};                      // as the person calls it; "": the one without a name
 
   // Whom one can write to without asking the server. False if that was known.
   bool remember(model::UserId self, const std::string& person, model::UserId id);
@@ -41,6 +44,8 @@ struct ChatProfile {
 base::Result<std::string> default_profile_directory();
 // Makes the directory if it is not there.
 base::Result<ChatProfile> load_profile(const std::string& directory, const std::string& handle,
-                                       const client::Address& address);
+                                       const client::Address& address, const std::string& device = "");
+// [A-Za-z0-9_-]{1,32}
+bool is_device_name(std::string_view text);
 
 }  // namespace tidings::cli

@@ -8,27 +8,33 @@ namespace tidings::cli {
 
 using base::MonotonicTime;
 using client::Connection;
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 namespace {
 
-constexpr size_t recent_messages = 10;
-constexpr size_t names_asked_max = 50;
+constexpr uint64_t recent_events = 15, recent_events_max = 50;
 constexpr base::nanoseconds late_after = seconds(2);
 constexpr base::nanoseconds look_up_again = seconds(1);
-constexpr base::nanoseconds renew_again = seconds(2);
 constexpr base::nanoseconds open_known_after = seconds(2);
-constexpr base::nanoseconds patient_leaves_after = seconds(15);
-constexpr base::nanoseconds leaves_after = seconds(2);
+
+bool is_number(const std::string& text) {
+  return !text.empty() && text.size() < 6 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
 
 }  // namespace
 
 ChatSession::ChatSession(Parts parts)
     : parts_(std::move(parts)),
-      client_(parts_.reactor, {parts_.profile.address, parts_.profile.token, "chat/0.1"}, parts_.outbox,
-              *this),
-      alarm_(parts_.reactor, client_.clock(), [this] { act(); }) {}
+      // A script gets everything; a person asks for what was said before.
+      client_(parts_.reactor,
+              {parts_.profile.address, parts_.profile.token, "chat/0.1",
+               parts_.script ? client::CatchUp::everything : client::CatchUp::newest},
+              parts_.outbox, *this),
+      alarm_(parts_.reactor, client_.clock(), [this] { act(); }),
+      names_(
+          client_, parts_.profile.handle, [this] { return renew(); }, [this] { try_to_leave(); }),
+      shown_(client_, names_) {}
 
 ChatSession::~ChatSession() = default;
 
@@ -38,63 +44,113 @@ base::Status ChatSession::start() {
 
 void ChatSession::command(ChatCommand command) {
   // Counts from here, even if a command before it waits for the server.
-  if (command.what == ChatCommand::What::quit) return input_ended();
+  if (command.what == What::quit) return input_ended();
   // A person hears at once that a line is not kept; a script's lines wait for as long as it may take.
-  if (command.what == ChatCommand::What::send && opening_ && told_waiting_ && !parts_.patient) {
-    return give_back(command.text);
-  }
+  const bool lost = (opening_ && told_waiting_) || (acting_ && acting_->what == What::group && !online());
+  if (command.what == What::send && lost && !parts_.patient) return give_back(command.text);
   commands_.push_back(std::move(command));
   run_commands();
 }
 
-void ChatSession::input_ended() {
-  if (ending_) return;
-  ending_ = true;
-  leave_at_ = client_.clock().monotonic() + (parts_.patient ? patient_leaves_after : leaves_after);
-  alarm_.by(*leave_at_);
-  try_to_leave();
-}
-
-Status ChatSession::interrupted() {
-  if (left_) return status_ok;
-  run_out();
-  tell_left();
-  left_ = true;
-  return gave_back_ ? status_failed : status_ok;
+bool ChatSession::may_run(const ChatCommand& command) const {
+  if (opening_ || left_) return false;
+  const bool sends = command.what == What::send;
+  // What is written while the line is broken is kept at once, but for a group that may not exist yet.
+  if (acting_) return sends && !online() && acting_->what != What::group;
+  switch (command.what) {
+    case What::send:
+    case What::help:
+    case What::bad:
+    case What::quit:
+    case What::nothing:
+      return true;
+    case What::open:
+      // A handle can be looked up meanwhile; anything else is found in the list.
+      return was_online_ || !command.people.empty() || client::is_handle(command.text);
+    default:
+      return was_online_ && (online() || !parts_.patient);
+  }
 }
 
 void ChatSession::run_commands() {
-  using What = ChatCommand::What;
-  while (!commands_.empty() && !opening_ && !left_) {
-    // Before the first sync there is nothing to list.
-    if (commands_.front().what == What::list && !was_online_) break;
+  while (!commands_.empty() && may_run(commands_.front())) {
     const ChatCommand command = std::move(commands_.front());
     commands_.pop_front();
-    switch (command.what) {
-      case What::open:
-        open(command.text);
-        break;
-      case What::send:
-        send(command.text);
-        break;
-      case What::list:
-        list();
-        break;
-      case What::help:
-        parts_.view.help();
-        break;
-      case What::bad:
-        complain(command.text);
-        break;
-      case What::quit:
-      case What::nothing:
-        break;
-    }
+    if (command.what != What::leave) leave_asked_.reset();
+    run(command);
   }
   try_to_leave();
 }
 
-void ChatSession::open(const std::string& handle) {
+void ChatSession::run(const ChatCommand& command) {
+  switch (command.what) {
+    case What::open:
+      return open(command);
+    case What::send:
+      return send(command.text);
+    case What::list:
+      return list();
+    case What::more:
+      return more(command);
+    case What::info:
+      return info();
+    case What::members:
+    case What::group:
+    case What::add:
+    case What::remove:
+    case What::leave:
+    case What::role:
+    case What::rename:
+    case What::block:
+    case What::unblock:
+      return change(command);
+    case What::help:
+      return parts_.view.help();
+    case What::bad:
+      return complain(command.text);
+    case What::quit:
+    case What::nothing:
+      return;
+  }
+}
+
+uint64_t ChatSession::act_on(const ChatCommand& command) {
+  acting_ = command;
+  return ++turn_;
+}
+
+void ChatSession::done_acting(uint64_t turn) {
+  if (turn != turn_ || !acting_) return;
+  acting_.reset();
+  run_commands();
+}
+
+// --- opening
+
+void ChatSession::open(const ChatCommand& command) {
+  const std::string& name = command.text;
+  std::optional<model::ConversationId> known;
+  if (!command.people.empty()) return open_person(name);
+  if (name.empty()) {
+    known = shown_.newest_unread();
+    if (!known) return complain("There is nothing unread. Say /open NAME, or /list to see what there is.");
+  } else if (is_number(name) && !numbered_.empty()) {
+    const size_t n = std::stoul(name);
+    if (n < 1 || n > numbered_.size())
+      return complain("There is no number " + name + " in the list; /list shows it again.");
+    known = numbered_[n - 1];
+  } else if (const auto bytes = model::parse_uuid(name)) {
+    const model::ConversationId id{*bytes};
+    if (client_.core().conversation(id)) known = id;
+  }
+  if (!known) known = shown_.group_called(name, client::is_handle(name));
+  if (known) return open_conversation(*known);
+  if (client::is_handle(name)) return open_person(name);
+  complain("There is no conversation called " + shortened(printable(name), 40) +
+           "; /list shows those that there are.");
+}
+
+void ChatSession::open_person(const std::string& handle) {
   opening_ = handle;
   if (parts_.profile.known(handle) && !open_known_at_) {
     open_known_at_ = client_.clock().monotonic() + open_known_after;
@@ -117,33 +173,41 @@ void ChatSession::found(const std::string& handle,
       !answer.ok() && answer.error().code == wire::Code::token_expired && !parts_.profile.refresh.empty();
   const bool later = !answer.ok() && (expired || !answer.error().code ||
                                       wire::row(*answer.error().code).retry == wire::Retry::as_is);
-  if (expired) return renew();
+  if (expired) {
+    renew();
+    return;
+  }
   if (later) {
     if (open_known()) return run_commands();
     if (!std::exchange(told_waiting_, true)) {
       parts_.view.note("The server does not answer; " + printable(handle) +
                        " is looked up as soon as it does. Until then nothing that you write is kept.");
-      if (!parts_.patient) {
-        std::deque<ChatCommand> others;
-        for (ChatCommand& command : std::exchange(commands_, {})) {
-          if (command.what == ChatCommand::What::send) {
-            give_back(command.text);
-          } else {
-            others.push_back(std::move(command));
-          }
-        }
-        commands_ = std::move(others);
-      }
+      if (!parts_.patient) give_back_waiting();
     }
     look_up_again_at_ = client_.clock().monotonic() + look_up_again;
     alarm_.by(*look_up_again_at_);
     return;
   }
   if (!answer.ok()) return give_up(printable(answer.error().sentence));
-  if (!*answer) return give_up("There is nobody called " + shortened(printable(handle), 40) + " here.");
+  if (!*answer) {
+    // It may be the title of a group: known once the list is.
+    const auto group = shown_.group_called(handle, false);
+    if (group) {
+      opening_.reset();
+      open_known_at_.reset();
+      open_conversation(*group);
+      return run_commands();
+    }
+    if (!was_online_) {
+      look_up_again_at_ = client_.clock().monotonic() + look_up_again;
+      return alarm_.by(*look_up_again_at_);
+    }
+    return give_up("There is nobody called " + shortened(printable(handle), 40) +
+                   " here, and no such group; /list shows your conversations.");
+  }
   const client::PersonInfo person = **answer;
-  if (person.handle == parts_.profile.handle) return give_up("That is you.");
-  names_[person.user] = printable(person.handle);
+  if (person.handle == parts_.profile.handle) return give_up("That is you. Whom do you want to talk to?");
+  names_.learn(person.user, person.handle);
   client_.core().open_direct(
       person.user, [this, handle, other = person.user](wire::Answer<model::ConversationId> opened) {
         if (opened.ok() && parts_.profile.remember(*client_.core().user(), handle, other)) {
@@ -154,7 +218,7 @@ void ChatSession::found(const std::string& handle,
         open_known_at_.reset();
         told_waiting_ = false;
         if (opened.ok()) {
-          others_[*opened] = other;
+          shown_.know_other(*opened, other);
           open_conversation(*opened);
         } else {
           const wire::Problem& why = opened.error();
@@ -168,8 +232,8 @@ bool ChatSession::open_known() {
   const auto other = opening_ ? parts_.profile.known(*opening_) : std::nullopt;
   if (!other) return false;
   const auto conversation = model::direct_conversation(parts_.profile.user, *other);
-  names_[*other] = printable(*opening_);
-  others_[conversation] = *other;
+  names_.learn(*other, *opening_);
+  shown_.know_other(conversation, *other);
   opening_.reset();
   open_known_at_.reset();
   told_waiting_ = false;
@@ -182,23 +246,79 @@ bool ChatSession::open_known() {
 }
 
 void ChatSession::open_conversation(const model::ConversationId& conversation) {
+  if (open_ && open_ != conversation && followed_ && !followed_->told_sent) tell_status();
+  followed_.reset();
+  notices_.erase(conversation);
+  known_.insert(conversation);
+  if (fetching_) acting_.reset();
+  fetching_.reset();
   open_ = conversation;
-  show_named(people_of(conversation), [this, conversation] {
-    std::vector<ShownMessage> recent;
-    if (const auto* view = client_.core().conversation(conversation))
-      shown_to_[conversation] = view->have.seq;
-    const auto events = client_.core().events(conversation);
-    for (auto event = events.rbegin(); event != events.rend() && recent.size() < recent_messages; ++event) {
-      if (auto message = shown(*event)) recent.push_back(std::move(*message));
-    }
-    std::reverse(recent.begin(), recent.end());
-    parts_.view.opened(shown(conversation), recent);
-  });
+  client_.core().focus(conversation);
+  // What is there is known in a moment: on_connection() comes back here.
+  const Connection state = client_.core().connection();
+  const bool near = state == Connection::syncing || (state == Connection::connecting && !was_online_);
+  if (near && !parts_.script && !running_out_) {
+    fetching_ = conversation;
+    opened_known_ = true;
+    act_on({What::open});
+    return;
+  }
+  const auto* view = client_.core().conversation(conversation);
+  if (parts_.script || !view || !view->earlier || !online()) return show_opened(conversation);
+  const uint64_t wanted = std::clamp(view->unread + 3, recent_events, recent_events_max);
+  fetching_ = conversation;
+  const uint64_t turn = act_on({What::open});
+  client_.core().history(conversation, {view->have.seq.value + 1}, wanted,
+                         [this, conversation, turn](const auto&) {
+                           if (fetching_ == conversation) show_opened(conversation);
+                           done_acting(turn);
+                         });
+}
+
+void ChatSession::show_opened(const model::ConversationId& conversation) {
+  fetching_.reset();
+  auto people = shown_.people_of(conversation);
+  for (const model::Event& event : client_.core().events(conversation)) {
+    const auto more = shown_.people_of(event);
+    people.insert(people.end(), more.begin(), more.end());
+  }
+  std::sort(people.begin(), people.end());
+  people.erase(std::unique(people.begin(), people.end()), people.end());
+  if (parts_.script) people = shown_.people_of(conversation);
+  names_.show(
+      std::move(people),
+      [this, conversation] {
+        ShownConversation shown = shown_.conversation(conversation);
+        std::vector<ShownMessage> recent;
+        const auto* view = client_.core().conversation(conversation);
+        model::Seq have;
+        if (view) {
+          have = view->have.seq;
+          shown_to_[conversation] = have;
+          const model::Seq read = view->mark_of(client_.core().user().value_or(model::UserId{})).read;
+          const uint64_t wanted = std::clamp(view->unread + 3, recent_events, recent_events_max);
+          if (!parts_.script) recent = shown_.events(conversation, {have.value + 1}, wanted);
+          const auto unread = std::find_if(recent.begin(), recent.end(), [&](const ShownMessage& one) {
+            return !one.own && one.says.empty() && one.seq > read;
+          });
+          if (view->unread > 0 && unread != recent.end()) shown.new_from = unread->seq;
+          const model::Seq from = recent.empty() ? model::Seq{have.value + 1} : recent.front().seq;
+          shown_from_[conversation] = from;
+          shown.earlier = view->earlier || !shown_.events(conversation, from, 1).empty();
+        }
+        std::vector<std::string> pending;
+        for (const auto& [client_id, one] : pending_) {
+          if (one.conversation == conversation) pending.push_back(one.text);
+        }
+        parts_.view.opened(shown, recent, pending);
+        read_to(conversation, have);
+      },
+      shown_.group(conversation));
 }
 
 void ChatSession::send(const std::string& text) {
   if (!open_) {
-    complain("Whom to? Open a conversation first: /open HANDLE.");
+    complain("Whom to? Open a conversation first: /open NAME, or /list to see what there is.");
     if (parts_.patient) give_back(text);
     return;
   }
@@ -208,346 +328,10 @@ void ChatSession::send(const std::string& text) {
     return give_back(text);
   }
   const MonotonicTime now = client_.clock().monotonic();
-  pending_[*sent] = {text, now};
+  pending_[*sent] = {text, *open_, now};
   typed_.insert(*sent);
   parts_.view.pending(*sent, text);
   alarm_.by(now + late_after);
-}
-
-void ChatSession::list() {
-  const auto views = client_.core().conversations();
-  std::vector<model::UserId> people;
-  for (const auto& view : views) people.insert(people.end(), view.members.begin(), view.members.end());
-  show_named(std::move(people), [this] {
-    std::vector<ShownConversation> rows;
-    for (const auto& view : client_.core().conversations()) rows.push_back(shown(view.conversation));
-    std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
-      return (a.last ? a.last->time : base::WallTime()) > (b.last ? b.last->time : base::WallTime());
-    });
-    parts_.view.list(rows);
-  });
-}
-
-// --- what the client tells
-
-void ChatSession::on_connection(Connection state, std::optional<wire::Code> why, base::nanoseconds retry_in) {
-  if (left_) return;
-  if (state == Connection::refused && why == wire::Code::token_expired && !parts_.profile.refresh.empty()) {
-    parts_.view.connection(Connection::offline, why, {});
-    // Not from inside the core.
-    renew_again_at_ = client_.clock().monotonic();
-    return alarm_.by(*renew_again_at_);
-  }
-  parts_.view.connection(state, why, retry_in);
-  if (state == Connection::online) {
-    unknown_.clear();
-    const bool first = !std::exchange(was_online_, true);
-    if (first && !parts_.script && !open_ && !opening_) list();
-    if (std::exchange(opened_known_, false) && open_ && !parts_.script) open_conversation(*open_);
-    show_waiting();
-    run_commands();
-  }
-  if (state != Connection::refused) return;
-  const wire::Code code = why.value_or(wire::Code::internal);
-  if (code == wire::Code::unauthenticated || code == wire::Code::token_expired ||
-      code == wire::Code::device_revoked) {
-    return log_in_ended();
-  } else if (code == wire::Code::replaced) {
-    parts_.view.error("This profile was opened somewhere else.");
-  } else {
-    parts_.view.error(std::string(wire::row(code).sentence));
-  }
-  leave(status_refused);
-}
-
-void ChatSession::log_in_ended() {
-  parts_.profile.forget_log_in();
-  (void)parts_.profile.save();
-  parts_.view.error("This log-in has ended. Start again to log in with your password.");
-  leave(status_refused);
-}
-
-void ChatSession::renew() {
-  if (std::exchange(renewing_, true)) return;
-  renew_again_at_.reset();
-  client_.rest().refresh(parts_.profile.refresh, [this](auto answer) { renewed(answer); });
-}
-
-void ChatSession::renewed(const base::Result<client::LogIn, client::RestProblem>& answer) {
-  renewing_ = false;
-  if (left_) return;
-  if (!answer.ok()) {
-    const auto code = answer.error().code;
-    if (code == wire::Code::unauthenticated || code == wire::Code::token_expired) return log_in_ended();
-    renew_again_at_ = client_.clock().monotonic() + renew_again;
-    return alarm_.by(*renew_again_at_);
-  }
-  if (auto kept = parts_.profile.keep(*answer); !kept) {
-    parts_.view.error(kept.error().sentence);
-    return leave(status_failed);
-  }
-  told_before_ = told_to_;
-  was_online_ = false;
-  asking_ = false;
-  client_.renew(parts_.profile.token);
-  if (auto started = client_.core().connect(); !started) {
-    parts_.view.error(started.error().sentence);
-    return leave(status_failed);
-  }
-  // What the old client was asked is not answered any more.
-  if (opening_) open(std::string(*opening_));
-}
-
-void ChatSession::on_event(const model::Event& event) {
-  const auto before = told_before_.find(event.conversation);
-  if (before != told_before_.end() && event.seq <= before->second) return;
-  told_to_[event.conversation] = event.seq;
-  const bool typed_here = typed_.erase(event.client_id) > 0;
-  if (!std::holds_alternative<model::MessageCreated>(event.body)) return;
-  const bool history = !was_online_;
-  if (history && !parts_.script) return;
-  const bool mine = event.from == client_.core().user();
-  if (!parts_.script && !mine && !open_ && !opening_) {
-    parts_.view.note("Somebody writes to you; what you type goes to them.");
-    return open_conversation(event.conversation);
-  }
-  show_named(people_of(event.conversation), [this, event, typed_here, history] {
-    auto message = shown(event);
-    const auto shown_before = shown_to_.find(event.conversation);
-    const bool again = shown_before != shown_to_.end() && event.seq <= shown_before->second;
-    if (!message || (again && !parts_.script)) return;
-    message->typed_here = typed_here;
-    message->history = history;
-    parts_.view.message(*message);
-  });
-}
-
-void ChatSession::on_sent(const client::Sent& sent) {
-  const auto pending = pending_.find(sent.client_id);
-  const std::string text = pending == pending_.end() ? "" : pending->second.text;
-  if (pending != pending_.end()) pending_.erase(pending);
-  parts_.view.sent(sent, text);
-  alarm_.by(client_.clock().monotonic());  // its event comes before one may leave
-}
-
-void ChatSession::on_failed(const client::OutboxMessage& message, const wire::Problem& why) {
-  pending_.erase(message.client_id);
-  typed_.erase(message.client_id);
-  failed_ = true;
-  parts_.view.failed(message.client_id, message.message.text, why);
-  alarm_.by(client_.clock().monotonic());
-}
-
-void ChatSession::on_reset(const model::ConversationId& conversation) {
-  shown_to_.erase(conversation);
-  told_to_.erase(conversation);
-  told_before_.erase(conversation);
-  show_named(people_of(conversation), [this, conversation] {
-    const auto other = other_of(conversation);
-    parts_.view.reset(conversation, other ? name(*other) : "somebody");
-  });
-}
-
-void ChatSession::on_renamed(const model::ClientId& from, const model::ClientId& to) {
-  if (auto pending = pending_.extract(from)) {
-    pending.key() = to;
-    pending_.insert(std::move(pending));
-  }
-  if (typed_.erase(from) > 0) typed_.insert(to);
-  parts_.view.renamed(from, to);
-}
-
-// --- time
-
-void ChatSession::act() {
-  const MonotonicTime now = client_.clock().monotonic();
-  if (open_known_at_ && *open_known_at_ <= now) {
-    open_known_at_.reset();
-    // While online the look-up's answer is near, and tells more.
-    if (client_.core().connection() != Connection::online && open_known()) run_commands();
-  }
-  if (left_) return;
-  if (open_known_at_) alarm_.by(*open_known_at_);
-  if (renew_again_at_ && *renew_again_at_ <= now) renew();
-  if (renew_again_at_) alarm_.by(*renew_again_at_);
-  if (look_up_again_at_ && *look_up_again_at_ <= now) {
-    look_up_again_at_.reset();
-    if (opening_) open(std::string(*opening_));
-  }
-  if (look_up_again_at_) alarm_.by(*look_up_again_at_);
-  std::optional<MonotonicTime> next_late;
-  for (auto& [client_id, pending] : pending_) {
-    if (pending.told_late) continue;
-    if (pending.since + late_after <= now) {
-      pending.told_late = true;
-      parts_.view.late(pending.text);
-    } else if (!next_late || pending.since + late_after < *next_late) {
-      next_late = pending.since + late_after;
-    }
-  }
-  if (next_late) alarm_.by(*next_late);
-  if (leave_at_ && *leave_at_ <= now) {
-    run_out();
-    tell_left();
-    const bool online = client_.core().connection() == Connection::online;
-    leave(!parts_.patient ? status_ok : online || failed_ ? status_failed : status_unreachable);
-  } else if (leave_at_) {
-    alarm_.by(*leave_at_);
-    try_to_leave();
-  }
-}
-
-void ChatSession::complain(const std::string& sentence) {
-  failed_ = true;
-  parts_.view.error(sentence);
-}
-
-void ChatSession::give_back(const std::string& text) {
-  gave_back_ = true;
-  complain("Not sent and not kept: " + printable(text));
-}
-
-void ChatSession::run_out() {
-  using What = ChatCommand::What;
-  const auto open_now = [this](const std::string& handle) {
-    opening_ = handle;
-    if (open_known()) return;
-    opening_.reset();
-    open_.reset();
-  };
-  // What is shown meanwhile must not end the session before the last text is kept.
-  if (std::exchange(running_out_, true)) return;
-  if (opening_) open_now(std::string(*opening_));
-  size_t given_back = 0;
-  for (const ChatCommand& command : std::exchange(commands_, {})) {
-    if (command.what == What::open) {
-      open_now(command.text);
-    } else if (command.what == What::send && open_) {
-      send(command.text);
-    } else if (command.what == What::send) {
-      give_back(command.text);
-      ++given_back;
-    }
-  }
-  if (given_back > 1) parts_.view.error(std::to_string(given_back) + " messages were not sent and not kept.");
-  running_out_ = false;
-}
-
-void ChatSession::tell_left() {
-  const size_t left = client_.core().outbox_size();
-  if (left == 0) return;
-  parts_.view.note(std::to_string(left) + (left == 1 ? " message is" : " messages are") +
-                   " not sent yet; next time they will be.");
-}
-
-void ChatSession::try_to_leave() {
-  if (!ending_ || left_ || running_out_ || opening_ || !commands_.empty() || client_.core().outbox_size() > 0)
-    return;
-  // Who asked for nothing still hears what there is.
-  if (parts_.patient && (!was_online_ || !waiting_.empty())) return;
-  leave(status_ok);
-}
-
-void ChatSession::leave(Status status) {
-  if (left_) return;
-  run_out();
-  left_ = true;
-  if (status == status_ok && failed_ && (parts_.patient || gave_back_)) status = status_failed;
-  alarm_.cancel();
-  client_.core().disconnect();
-  parts_.leave(status);
-}
-
-// --- names
-
-void ChatSession::show_named(std::vector<model::UserId> people, std::function<void()> show) {
-  waiting_.push_back({std::move(people), std::move(show)});
-  show_waiting();
-}
-
-void ChatSession::show_waiting() {
-  while (!waiting_.empty() && !left_) {
-    const Named& first = waiting_.front();
-    const bool known = std::all_of(first.people.begin(), first.people.end(), [this](model::UserId user) {
-      return names_.contains(user) || unknown_.contains(user) || user == client_.core().user();
-    });
-    if (!known) return ask_names();
-    const auto show = std::move(waiting_.front().show);
-    waiting_.pop_front();
-    show();
-  }
-  try_to_leave();
-}
-
-void ChatSession::ask_names() {
-  if (asking_) return;
-  std::vector<model::UserId> people;
-  for (const Named& one : waiting_) {
-    for (const model::UserId user : one.people) {
-      const bool known = names_.contains(user) || unknown_.contains(user) || user == client_.core().user();
-      if (known || std::find(people.begin(), people.end(), user) != people.end()) continue;
-      if (people.size() < names_asked_max) people.push_back(user);
-    }
-  }
-  if (people.empty()) return;
-  asking_ = true;
-  client_.rest().find_by_ids(people, [this, people](auto answer) {
-    asking_ = false;
-    if (!answer.ok() && answer.error().code == wire::Code::token_expired && !parts_.profile.refresh.empty())
-      return renew();
-    if (answer.ok()) {
-      for (const client::PersonInfo& person : *answer) names_[person.user] = printable(person.handle);
-    }
-    // Shown by number then; the next connection asks again.
-    for (const model::UserId user : people) {
-      if (!names_.contains(user)) unknown_.insert(user);
-    }
-    show_waiting();
-  });
-}
-
-std::string ChatSession::name(model::UserId user) const {
-  if (user == client_.core().user()) return parts_.profile.handle;
-  const auto known = names_.find(user);
-  return known == names_.end() ? "person " + model::to_text(user) : known->second;
-}
-
-std::vector<model::UserId> ChatSession::people_of(const model::ConversationId& conversation) const {
-  const client::ConversationView* view = client_.core().conversation(conversation);
-  return view ? view->members : std::vector<model::UserId>();
-}
-
-std::optional<model::UserId> ChatSession::other_of(const model::ConversationId& conversation) const {
-  for (const model::UserId user : people_of(conversation)) {
-    if (user != client_.core().user()) return user;
-  }
-  // One that was just opened: its first event is on its way.
-  const auto opened = others_.find(conversation);
-  return opened == others_.end() ? std::nullopt : std::optional(opened->second);
-}
-
-std::optional<ShownMessage> ChatSession::shown(const model::Event& event) const {
-  const auto* created = std::get_if<model::MessageCreated>(&event.body);
-  if (!created) return std::nullopt;
-  const auto other = other_of(event.conversation);
-  return ShownMessage{.conversation = event.conversation,
-                      .with = other ? name(*other) : name(event.from),
-                      .from = name(event.from),
-                      .text = created->message.text,
-                      .seq = event.seq,
-                      .id = event.id,
-                      .time = event.time,
-                      .own = event.from == client_.core().user(),
-                      .open = open_ == event.conversation};
-}
-
-ShownConversation ChatSession::shown(const model::ConversationId& conversation) const {
-  const auto other = other_of(conversation);
-  ShownConversation out{conversation, other ? name(*other) : "somebody", 0, std::nullopt};
-  if (const auto* view = client_.core().conversation(conversation)) out.events = view->head.value;
-  const auto events = client_.core().events(conversation);
-  for (auto event = events.rbegin(); event != events.rend() && !out.last; ++event) out.last = shown(*event);
-  return out;
 }
 
 }  // namespace tidings::cli

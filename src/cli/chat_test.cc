@@ -49,7 +49,7 @@ TEST(ChatCommands, OfPeople) {
   is("/list", What::list, "");
   is("/quit", What::quit, "");
   is("   ", What::nothing, "");
-  EXPECT_EQ(parse_line("/open").what, What::bad);
+  EXPECT_EQ(parse_line("/open").what, What::open);
   EXPECT_EQ(parse_line("/dance").what, What::bad);
 }
 
@@ -63,6 +63,78 @@ TEST(ChatCommands, OfScripts) {
        {"hi", "[]", "{}", R"({"send":5})", R"({"quit":false})", R"({"send":"\ud800"})", "\xff"}) {
     EXPECT_EQ(parse_json_line(bad).what, What::bad) << bad;
   }
+}
+
+TEST(ChatCommands, OfGroups) {
+  const ChatCommand group = parse_line("/group Sunday walk @bob  @eve");
+  EXPECT_EQ(group.what, What::group);
+  EXPECT_EQ(group.text, "Sunday walk");
+  EXPECT_THAT(group.people, testing::ElementsAre("bob", "eve"));
+  EXPECT_EQ(parse_line("/group @bob").what, What::bad);
+  EXPECT_THAT(parse_line("/open @bob").people, testing::ElementsAre("bob"));
+  EXPECT_THAT(parse_line("/open bob").people, testing::IsEmpty());
+  for (const char* line : {"/role @bob admin", "/role admin @bob", "/role bob admin"}) {
+    const ChatCommand role = parse_line(line);
+    EXPECT_EQ(role.what, What::role) << line;
+    EXPECT_EQ(role.text, "admin") << line;
+    EXPECT_THAT(role.people, testing::ElementsAre("bob")) << line;
+  }
+  for (const char* bad :
+       {"/role bob", "/role bob king", "/add", "/remove", "/remove a b", "/rename", "/block"})
+    EXPECT_EQ(parse_line(bad).what, What::bad) << bad;
+  EXPECT_EQ(parse_line("/more 30").count, 30u);
+}
+
+TEST(ChatCommands, ThatAreNoneNameTheNearest) {
+  EXPECT_THAT(parse_line("/lsit").text, testing::HasSubstr("did you mean /list?"));
+  EXPECT_THAT(parse_line("/mem").text, testing::HasSubstr("did you mean /members?"));
+  EXPECT_THAT(parse_line("/exit").text, testing::HasSubstr("did you mean /quit?"));
+  EXPECT_THAT(parse_line("/zzzzzzzz").text, testing::Not(testing::HasSubstr("did you mean")));
+  EXPECT_THAT(parse_line("/\x1b[2Jlist").text, testing::Not(testing::HasSubstr("\x1b")));
+}
+
+TEST(ChatCommands, OfScriptsAboutGroups) {
+  const ChatCommand group = parse_json_line(R"({"group":"tea","people":["bob","eve"]})");
+  EXPECT_EQ(group.what, What::group);
+  EXPECT_THAT(group.people, testing::ElementsAre("bob", "eve"));
+  EXPECT_EQ(parse_json_line(R"({"add":["bob"]})").what, What::add);
+  EXPECT_EQ(parse_json_line(R"({"leave":true})").what, What::leave);
+  EXPECT_EQ(parse_json_line(R"({"role":"admin","person":"bob"})").text, "admin");
+  for (const char* bad : {R"({"add":"bob"})", R"({"add":[5]})", R"({"group":5})", R"({"leave":false})",
+                          R"({"role":"admin"})", R"({"role":"king","person":"bob"})"})
+    EXPECT_EQ(parse_json_line(bad).what, What::bad) << bad;
+}
+
+TEST(ChatProfiles, OfTwoDevicesAreApart) {
+  std::string pattern = (std::filesystem::temp_directory_path() / "profiles-XXXXXX").string();
+  const std::filesystem::path directory = ::mkdtemp(pattern.data());
+  auto desk = load_profile(directory, "ann", {}).value();
+  desk.token = "secret";
+  ASSERT_TRUE(desk.save().ok());
+  const auto phone = load_profile(directory, "ann", {}, "phone").value();
+  EXPECT_EQ(phone.token, "");
+  EXPECT_NE(phone.outbox_path, desk.outbox_path);
+  EXPECT_TRUE(is_device_name("My-phone_2"));
+  for (const char* bad : {"", "a/b", "..", "a b"}) EXPECT_FALSE(is_device_name(bad)) << bad;
+  std::filesystem::remove_all(directory);
+}
+
+TEST(ChatViews, SayHowFarAMessageHasCome) {
+  const auto view = make_lines_view("ann", "server", false);
+  const auto said = [&view](client::Ticks ticks, bool group) {
+    testing::internal::CaptureStdout();
+    view->pending({}, "hello");
+    ShownConversation conversation{.conversation = {}, .with = "tea", .group = group, .new_from = {}};
+    view->status(conversation, {.seq = {1}, .text = "hello", .ticks = ticks});
+    return testing::internal::GetCapturedStdout();
+  };
+  EXPECT_EQ(said({0, 0, 1}, false), "  ✓ sent\n");
+  EXPECT_EQ(said({0, 1, 1}, false), "  ✓✓ delivered\n");
+  EXPECT_EQ(said({1, 1, 1}, false), "  ✓✓ read\n");
+  EXPECT_EQ(said({2, 3, 5}, true), "  ✓ read by 2 of 5\n");
+  EXPECT_EQ(said({2, 5, 5}, true), "  ✓✓ read by 2 of 5\n");
+  EXPECT_EQ(said({5, 5, 5}, true), "  ✓✓ read by all 5\n");
+  EXPECT_EQ(said({0, 0, 0}, true), "  ✓ sent\n") << "alone in a group";
 }
 
 TEST(ChatProfiles, KeepTheTokenToTheirOwnerAndServersApart) {

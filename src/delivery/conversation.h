@@ -53,14 +53,15 @@ struct Conversation {
   std::vector<std::pair<model::UserId, std::vector<fold::KeyedEntry>>> blocks;  // went into no flush yet
   std::vector<model::UserId> new_members;               // whose list rows went into no flush yet
   std::map<model::UserId, base::WallTime> marks_moved;  // of a group, went into no flush yet: when
+  bool receipt_waits = false;                           // marks moved of which nobody was told yet
   std::optional<base::Bytes> damaged;                   // what could not be decoded, went into no flush yet
 
   std::list<Conversation*>::iterator age;  // in Conversations: used last at the end
 
   // It may leave memory: the store has all of it, and nobody waits for it.
   bool is_clean() const {
-    return phase == Phase::ready && !dirty && !in_flush && queue.empty() && expected == 0 && tail.empty() &&
-           waiting_queries.empty();
+    return phase == Phase::ready && !dirty && !in_flush && !receipt_waits && queue.empty() && expected == 0 &&
+           tail.empty() && waiting_queries.empty();
   }
   // There is nothing to remember.
   bool is_empty_shell() const { return is_clean() && !state.exists() && state.applied.value == 0; }

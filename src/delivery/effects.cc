@@ -64,7 +64,7 @@ base::Status Effects::add_from_feed(const ports::StoreBatch::FeedEntry& entry,
         continue;
       }
       for (const auto& event : *events) {
-        if (event.seq == row.seq) note(event, row.position);
+        if (event.seq == row.seq) add(event, row.position);
       }
     }
   }
@@ -73,37 +73,42 @@ base::Status Effects::add_from_feed(const ports::StoreBatch::FeedEntry& entry,
 
 void Effects::note(const model::Event& event, model::Position position) {
   if (!fold::has_effects(event)) return;
+  add(event, position);
+  if (retry_timer_ != 0) return;
+  // In the next turn, with what else is folded in this one.
+  const base::nanoseconds delay = TIDINGS_SEED_BUG(33) ? std::chrono::seconds(1) : std::chrono::seconds(0);
+  retry_timer_ = parts_.executor.after(delay, [this] {
+    retry_timer_ = 0;
+    pump();
+  });
+}
+
+void Effects::add(const model::Event& event, model::Position position) {
   auto effects = fold::effects_of(event, position);
   if (effects.empty()) return;
-  const auto partition = model::partition_of(event.conversation);
-  auto [source, added] = sources_.try_emplace(position);
+  const auto [source, added] = sources_.try_emplace(position);
   if (!added) return;
-  ++busy_partitions_[partition.value];
-  source->second.partition = partition;
+  source->second.partition = model::partition_of(event.conversation);
+  ++busy_partitions_[source->second.partition.value];
+  gauge_.add(static_cast<int64_t>(effects.size()));
   for (auto& effect : effects) {
     source->second.targets.push_back(effect.conversation);
     waiting_.push_back(std::move(effect));
   }
-  // In the next turn, with what else is folded in this one.
-  if (retry_timer_ == 0) {
-    retry_timer_ = parts_.executor.after(
-        TIDINGS_SEED_BUG(33) ? base::nanoseconds(std::chrono::seconds(1)) : base::nanoseconds(0), [this] {
-          retry_timer_ = 0;
-          pump();
-        });
-  }
-  gauge_.add(static_cast<int64_t>(effects.size()));
 }
 
 void Effects::pump() {
   while (!waiting_.empty() && in_flight_ < static_cast<int64_t>(parts_.limits.effects_in_flight_max)) {
-    const size_t count = std::min(waiting_.size(), append_records_max);
+    // What is larger than a group of the log would never be taken.
+    const size_t records_max = std::min(append_records_max, parts_.limits.log_group_records_max);
     std::vector<ports::Log::Append> records;
-    records.reserve(count);
-    for (size_t i = 0; i < count; ++i) {
-      const auto& effect = waiting_[i];
+    size_t bytes = 0;
+    for (const auto& effect : waiting_) {
+      if (records.size() >= records_max || bytes > parts_.limits.log_group_bytes_max / 2) break;
       records.push_back({model::partition_of(effect.conversation), wire::encode_record(effect)});
+      bytes += records.back().payload.size();
     }
+    const size_t count = records.size();
     if (parts_.log.append(std::move(records))) return retry_later();
     waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<ptrdiff_t>(count));
     in_flight_ += static_cast<int64_t>(count);

@@ -35,8 +35,13 @@ class Effects {
   explicit Effects(Parts parts);
   ~Effects();
 
-  // Finds in the store what earlier runs left undone. Reads it, so it blocks; call before anything is folded.
+  // Finds in the store what earlier runs left undone; go_on() appends it. Reads the store, so it blocks: any
+  // thread, before everything else.
   base::Status start(const std::vector<ports::Checkpoint>& checkpoints, model::Position low);
+  // Appends what start() found, and what the log refused before.
+  void go_on() {
+    if (!waiting_.empty() && retry_timer_ == 0) pump();
+  }
   // An event was folded.
   void note(const model::Event& event, model::Position position);
   // The log gave an effect back that an event of this shard caused.
@@ -54,6 +59,7 @@ class Effects {
     model::PartitionId partition;
     std::vector<model::ConversationId> targets;  // not durable yet
   };
+  void add(const model::Event& event, model::Position position);
   base::Status add_from_feed(const ports::StoreBatch::FeedEntry& entry,
                              const std::vector<model::Position>& durable_upto);
   void pump();

@@ -101,6 +101,7 @@ void Flush::committed() {
   for (auto& taken : taken_) {
     for (const auto user : taken.members) {
       const auto it = unlisted_.find(user);
+      if (it == unlisted_.end()) continue;  // came in twice: the row is there once
       std::erase(it->second, taken.conversation);
       if (it->second.empty()) unlisted_.erase(it);
     }

@@ -108,6 +108,19 @@ TEST_F(GroupShardTest, WhoWasRemovedAndCameBackPullsToTheEndAndReadsNothingBetwe
   }
 }
 
+TEST_F(GroupShardTest, WhoComesInTwiceWithinOneFlushIsListedOnce) {
+  make_group({});
+  flush_all();
+  for (int i = 0; i < 3; ++i) {
+    run(in_group(ann, model::AddMembers{{bob}}));
+    run(in_group(ann, model::RemoveMember{bob}));
+  }
+  run(in_group(ann, model::AddMembers{{bob}}));
+  EXPECT_EQ(sync(bob).rows.size(), 1u);
+  flush_all();
+  EXPECT_EQ(std::ranges::count(sync(bob).rows, group, &ports::SyncRow::conversation), 1);
+}
+
 TEST_F(GroupShardTest, WhoLeftSeesTheConversationEndThereAndLearnsNoMore) {
   make_group({bob});
   say(ann);
@@ -115,6 +128,7 @@ TEST_F(GroupShardTest, WhoLeftSeesTheConversationEndThereAndLearnsNoMore) {
   const auto before = sync(bob);
   ASSERT_EQ(before.rows.size(), 1u);
   EXPECT_TRUE(before.rows[0].left);
+  run(in_group(ann, model::UpdateConversation{"what bob must not know", {}}));
   say(ann);
   flush_all();
   EXPECT_EQ(pull_group(bob, 0)->head.value, 3u);
@@ -123,6 +137,7 @@ TEST_F(GroupShardTest, WhoLeftSeesTheConversationEndThereAndLearnsNoMore) {
   const auto row = std::ranges::find(rows, group, &ports::SyncRow::conversation);
   ASSERT_NE(row, rows.end());
   EXPECT_EQ(row->head.value, 3u);
+  EXPECT_EQ(row->title, before.rows[0].title);
   EXPECT_TRUE(row->marks.empty());
   // Nothing changes for bob any more.
   const auto after = sync(bob, {}, before.activity);

@@ -30,8 +30,8 @@ ports::SyncRow row_of(const model::ConversationId& id, const fold::ConversationS
   ports::SyncRow row;
   row.conversation = id;
   row.kind = s.kind;
-  row.title = s.title;
   row.left = !m.is_member();
+  row.title = row.left ? m.left.title : s.title;
   row.head = m.last_readable(s.seq);
   row.head_id = row.left ? m.left.id : s.head_id;
   row.ord = row.left ? m.left.ord : s.ord;
@@ -40,6 +40,7 @@ ports::SyncRow row_of(const model::ConversationId& id, const fold::ConversationS
   row.unread = fold::unread(s, m);
   // Who left learns nothing of what goes on.
   if (row.left) return row;
+  row.title = s.title;
   row.members = s.member_count;
   row.marks = fold::marks_for(s, m.user);
   row.mark_count = s.marks;

@@ -91,7 +91,8 @@ void Queries::pull_loaded(uint64_t gateway, const ports::Pull& query, Conversati
           base::log_error("messages could not be read: {}", stored.error().sentence);
           return refuse_page(gateway, query.query, Code::internal);
         }
-        const bool taken = with(id, [&](Conversation& now) { answer(now, *stored); });
+        const bool taken =
+            with(id, [answer, stored = std::move(*stored)](Conversation& now) { answer(now, stored); });
         if (!taken) refuse_page(gateway, query.query, Code::busy);
       });
     });
@@ -100,7 +101,7 @@ void Queries::pull_loaded(uint64_t gateway, const ports::Pull& query, Conversati
   compare(c, *query.check, [this, gateway, query, read, id = c.id](wire::Answer<bool> there) {
     if (!there) return refuse_page(gateway, query.query, there.error().code);
     if (!*there) return refuse_page(gateway, query.query, Code::diverged);
-    const bool taken = with(id, [&](Conversation& now) {
+    const bool taken = with(id, [this, gateway, query, read](Conversation& now) {
       const auto refused = refusal(now, query.user, false);
       refused ? refuse_page(gateway, query.query, *refused) : read(now);
     });
@@ -184,7 +185,7 @@ void Queries::history_loaded(uint64_t gateway, const ports::History& query, Conv
   compare(c, *query.have, [this, gateway, query](wire::Answer<bool> there) {
     if (!there) return refuse_page(gateway, query.query, there.error().code);
     if (!*there) return refuse_page(gateway, query.query, Code::diverged);
-    const bool taken = with(query.conversation, [&](Conversation& now) {
+    const bool taken = with(query.conversation, [this, gateway, query](Conversation& now) {
       const auto refused = refusal(now, query.user, false);
       refused ? refuse_page(gateway, query.query, *refused) : history_compared(gateway, query, now);
     });
@@ -215,32 +216,34 @@ void Queries::history_compared(uint64_t gateway, const ports::History& query, Co
         base::log_error("messages could not be read: {}", (before ? after : before).error().sentence);
         return refuse_page(gateway, query.query, Code::internal);
       }
-      const bool taken = with(query.conversation, [&](Conversation& now) {
-        if (const auto refused = refusal(now, query.user, false))
-          return refuse_page(gateway, query.query, *refused);
-        const fold::Member& member = *now.state.member(query.user);
-        const size_t limit = std::min(query.limit, parts_.limits.page_events_max);
-        const size_t half = down && up ? (limit + 1) / 2 : limit;
-        ports::Page page;
-        page.conversation = query.conversation;
-        page.head = member.last_readable(now.state.seq);
-        page.from = {upto.value + 1};
-        page.upto = upto;
-        if (down) fill_downwards(page, now, member, *before, upto, half);
-        if (up) {
-          ports::Page upper;
-          upper.head = page.head;
-          fill_upwards(upper, now, member, *after, upto, limit - std::min(page.events.size(), limit));
-          std::ranges::move(upper.events, std::back_inserter(page.events));
-          page.holes.insert(page.holes.end(), upper.holes.begin(), upper.holes.end());
-          page.upto = upper.upto;
-        }
-        page.more = page.upto < page.head;
-        page.earlier = page.from.value > 1 && member.readable_upto({page.from.value - 1}).has_value();
-        page.asof = page.head;
-        add_marks(page, now, member);
-        parts_.registry.send(gateway, ports::PageOut{query.query, std::move(page)});
-      });
+      const bool taken =
+          with(query.conversation, [this, gateway, query, upto, down, up, before = std::move(*before),
+                                    after = std::move(*after)](Conversation& now) {
+            if (const auto refused = refusal(now, query.user, false))
+              return refuse_page(gateway, query.query, *refused);
+            const fold::Member& member = *now.state.member(query.user);
+            const size_t limit = std::min(query.limit, parts_.limits.page_events_max);
+            const size_t half = down && up ? (limit + 1) / 2 : limit;
+            ports::Page page;
+            page.conversation = query.conversation;
+            page.head = member.last_readable(now.state.seq);
+            page.from = {upto.value + 1};
+            page.upto = upto;
+            if (down) fill_downwards(page, now, member, before, upto, half);
+            if (up) {
+              ports::Page upper;
+              upper.head = page.head;
+              fill_upwards(upper, now, member, after, upto, limit - std::min(page.events.size(), limit));
+              std::ranges::move(upper.events, std::back_inserter(page.events));
+              page.holes.insert(page.holes.end(), upper.holes.begin(), upper.holes.end());
+              page.upto = upper.upto;
+            }
+            page.more = page.upto < page.head;
+            page.earlier = page.from.value > 1 && member.readable_upto({page.from.value - 1}).has_value();
+            page.asof = page.head;
+            add_marks(page, now, member);
+            parts_.registry.send(gateway, ports::PageOut{query.query, std::move(page)});
+          });
       if (!taken) refuse_page(gateway, query.query, Code::busy);
     });
   });

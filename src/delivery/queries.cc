@@ -16,7 +16,7 @@ bool Queries::take_slot() {
   return true;
 }
 
-bool Queries::with(const model::ConversationId& id, std::function<void(Conversation&)> then) {
+bool Queries::with(const model::ConversationId& id, base::UniqueFunction<void(Conversation&)> then) {
   Conversation* c = parts_.conversations.try_get(id);
   if (!c) return false;
   if (c->phase != Conversation::Phase::loading) {
@@ -25,7 +25,7 @@ bool Queries::with(const model::ConversationId& id, std::function<void(Conversat
     return true;
   }
   if (!take_slot()) return false;
-  c->waiting_queries.push_back([this, id, then = std::move(then)] {
+  c->waiting_queries.push_back([this, id, then = std::move(then)]() mutable {
     --under_way_;
     then(*parts_.conversations.find(id));
   });

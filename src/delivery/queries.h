@@ -42,7 +42,7 @@ class Queries {
   void ask_event(uint64_t gateway, const ports::AskEvent& query);
 
   // Runs `then` once the conversation is in memory (maybe inside the call); false if there is no room for it.
-  bool with(const model::ConversationId& id, std::function<void(Conversation&)> then);
+  bool with(const model::ConversationId& id, base::UniqueFunction<void(Conversation&)> then);
   // Whether the event stands there under that id. What cannot be compared counts as there; the conversation
   // must be in memory. `done` maybe inside the call; busy or internal if the store cannot be asked.
   void compare(const Conversation& conversation, const model::Cursor& event,

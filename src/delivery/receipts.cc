@@ -19,12 +19,13 @@ ports::ReceiptOut frame_of(const model::ConversationId& id, wire::Receipt receip
 
 }  // namespace
 
-void Receipts::moved(const Conversation& c, const fold::Moved& moved) {
+void Receipts::moved(Conversation& c, const fold::Moved& moved) {
   for (auto* resting : {&resting_, &due_}) {
     const auto it = resting->find(c.id);
     if (it == resting->end()) continue;
     const auto [mover, added] = it->second.try_emplace(moved.user, moved.hidden);
     if (!added) mover->second = mover->second && moved.hidden;
+    c.receipt_waits = true;
     return;
   }
   resting_.emplace(c.id, Movers{});
@@ -43,9 +44,10 @@ void Receipts::on_timer() {
   for (const auto& [id, movers] : told) {
     if (movers.empty()) continue;
     resting_.emplace(id, Movers{});
-    const Conversation* c = conversations_.find(id);
-    // Out of memory again: pages and syncs tell the marks.
-    if (c && c->phase != Conversation::Phase::loading) tell(c->state, id, movers);
+    Conversation* c = conversations_.find(id);
+    if (!c) continue;
+    c->receipt_waits = false;
+    tell(c->state, id, movers);
   }
   if (!resting_.empty() || !due_.empty()) arm();
 }
@@ -61,15 +63,16 @@ void Receipts::tell_all(const fold::ConversationState& state, const model::Conve
   shown.mark_count = state.marks;
   std::vector<model::UserId> others;
   for (const auto& m : state.members) {
+    if (!m.is_member()) continue;  // has moved, and went before it was told
     const auto mover = movers.find(m.user);
-    const bool moves = mover != movers.end() && m.is_member();  // who left meanwhile has no marks
+    const bool moves = mover != movers.end();
     if (moves && !mover->second) shown.marks.push_back({m.user, m.shown_read, m.delivered});
     // Who hides something is told more than the others.
     if (moves && (mover->second || m.shown_read != m.read)) {
       tell_own(state, id, m);
       if (mover->second) continue;
     }
-    if (m.is_member()) others.push_back(m.user);
+    others.push_back(m.user);
   }
   if (shown.marks.empty()) return;
   registry_.send_receipt(others, [&] { return frame_of(id, shown); });
@@ -94,6 +97,8 @@ void Receipts::tell_authors(const fold::ConversationState& state, const model::C
   if (looking == focus_.end()) return;
   const fold::Counts counts(state);
   for (const auto& [user, sessions] : looking->second) {
+    const auto* m = state.member(user);
+    if (!m || !m->is_member()) continue;  // who left may still look
     auto of_user = counts.of(user);
     if (of_user.empty()) continue;
     registry_.send_receipt({user}, [&] {

@@ -22,7 +22,8 @@ class Receipts {
       : executor_(executor), limits_(limits), conversations_(conversations), registry_(registry) {}
   ~Receipts() { executor_.cancel(timer_); }
 
-  void moved(const Conversation& conversation, const fold::Moved& moved);
+  // The conversation stays in memory until it was told.
+  void moved(Conversation& conversation, const fold::Moved& moved);
   // Sessions of the person at that gateway that look at the conversation: one more or one less.
   void focus(uint64_t gateway, const ports::Focus& focus);
 

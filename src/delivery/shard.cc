@@ -61,6 +61,7 @@ base::Status Shard::start(const std::vector<ports::Checkpoint>& checkpoints, mod
 // --- records
 
 void Shard::on_records(std::vector<ports::LogRecord> records, model::Position end) {
+  effects_.go_on();
   for (auto& record : records) arrive(std::move(record));
   handed_out_ = std::max(handed_out_, end);
   dispatch_arrived();

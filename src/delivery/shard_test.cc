@@ -166,6 +166,34 @@ TEST_F(ShardTest, BeyondTheBoundOfStatesCleanOnesLeaveAndElseNewLoadsAreBusyBefo
   EXPECT_EQ(run(send(ann, bob, 3)).seq.value, 3u);
 }
 
+// The store was read before the flush, memory asked after the eviction: the message was in neither, behind a
+// cursor that claimed it.
+TEST_F(ShardTest, WhatIsFlushedAndEvictedWhileAListIsReadIsStillListed) {
+  limits.states_max = 3;
+  run(create(ann, bob));
+  flush_all();
+  const auto before = sync(ann);
+  EXPECT_FALSE(run(send(ann, bob, 2)).error);
+  ports::Sync query{4, ann, {}, {}, {}, before.activity, 500};
+  query.to.bytes.fill(0xff);
+  up(std::move(query));
+  ASSERT_TRUE(readers.run_one());
+  base::Task answer = std::move(home.tasks.back());
+  home.tasks.pop_back();
+  flush();
+  for (uint64_t i = 0; i < 3; ++i) {
+    up(ports::AskMember{1, ann, model::direct_conversation({100 + i}, {200})});
+    up(ports::Commands{{create({100 + i}, {200}, 10 + i)}});
+  }
+  make_durable();
+  settle();
+  a.frames.clear();
+  answer();
+  const auto rows = a.take<ports::SyncOut>().at(0).rows.value().rows;
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].head.value, 2u);
+}
+
 // A start whose store was lost folded a whole log into memory before anything of it was written.
 TEST_F(ShardTest, DispatchWaitsForAStoreThatIsSlowerThanTheLog) {
   run(create(ann, bob));

@@ -13,6 +13,7 @@ constexpr auto feed_look_interval = std::chrono::seconds(10);
 StoreWriter::StoreWriter(Parts parts)
     : parts_(std::move(parts)),
       lows_(parts_.shard_count, parts_.low),
+      written_low_(parts_.low),
       synced_(parts_.clock.monotonic()),
       commits_(parts_.metrics.counter("tidings_delivery_store_commits_total")) {}
 
@@ -36,6 +37,7 @@ void StoreWriter::commit(size_t shard, ports::StoreBatch batch, model::Position 
       parts_.fatal("the store could not be written: " + status.error().sentence);
       return;
     }
+    written_low_ = *batch.low;
     commits_.add();
     if (parts_.clock.monotonic() - synced_ >= parts_.limits.store_sync_interval && !sync_now()) return;
   }
@@ -64,7 +66,7 @@ bool StoreWriter::sync_now() {
   synced_ = parts_.clock.monotonic();
   const auto status = parts_.store.sync();
   if (status) {
-    if (parts_.synced) parts_.synced(*std::min_element(lows_.begin(), lows_.end()));
+    if (parts_.synced) parts_.synced(written_low_);
     return true;
   }
   failed_ = true;

@@ -26,7 +26,7 @@ class StoreWriter {
     size_t shard_count = 1;
     model::Position low;                     // as stored: no shard has written below it
     std::function<void(std::string)> fatal;  // the store failed: nothing may be acknowledged any more
-    // Told on `executor` that all below this position is folded, written and synced. May be empty.
+    // Told on `executor` that the store surely keeps this low or a higher one. May be empty.
     std::function<void(model::Position)> synced = {};
   };
   explicit StoreWriter(Parts parts);
@@ -48,6 +48,7 @@ class StoreWriter {
   Parts parts_;
   // Below: the store executor's.
   std::vector<model::Position> lows_;
+  model::Position written_low_;
   base::MonotonicTime synced_{};
   base::MonotonicTime feed_looked_at_{};
   bool failed_ = false;

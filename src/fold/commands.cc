@@ -69,7 +69,7 @@ std::optional<UserId> successor(const ConversationState& c, UserId leaver) {
 void leave(ConversationState& c, UserId user) {
   Member& m = c.known(user);
   m.intervals.back().until = c.seq;
-  m.left = {c.ord, c.head_id, c.activity};
+  m.left = {c.ord, c.head_id, c.activity, c.title};
   m.role = Role::member;
   --c.member_count;
 }
@@ -230,6 +230,7 @@ decltype(model::Event::body) change(ConversationState& c, model::Command& comman
 void join(ConversationState& c, UserId user, Role role) {
   Member& m = c.known(user);
   m.role = role;
+  m.left.title.clear();
   if (c.history == model::History::all) {
     m.intervals = {{{1}, {0}}};
   } else if (TIDINGS_SEED_BUG(29) && !m.intervals.empty()) {

@@ -47,6 +47,7 @@ struct Member {
     model::Ord ord;
     model::MessageId id;
     model::Position position;
+    std::string title;  // as it was then: what it is called later is not for those who left
     friend bool operator==(const Leave&, const Leave&) = default;
   };
   Leave left;

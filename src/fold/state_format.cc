@@ -29,6 +29,7 @@ void put(base::Writer& w, const Member& m) {
   w.varint(m.left.ord.value);
   w.fixed(m.left.id.value);
   w.varint(m.left.position.value);
+  w.string(m.left.title);
   w.fixed(static_cast<uint8_t>((m.evicted ? member_evicted : 0) | (m.blocks ? member_blocks : 0)));
   w.varint(m.own_after_read.size());
   for (const auto& own : m.own_after_read) {
@@ -56,11 +57,14 @@ bool take(base::Reader& r, Member& m) {
   m.left.ord = {r.varint()};
   m.left.id = {r.fixed<uint64_t>()};
   m.left.position = {r.varint()};
+  m.left.title = r.string();
   const auto flags = r.fixed<uint8_t>();
   m.evicted = flags & member_evicted;
   m.blocks = flags & member_blocks;
   const uint64_t own = r.varint();
-  if (!r.ok() || flags > member_flags_all || own > own_after_read_max) return false;
+  if (!r.ok() || m.left.title.size() > title_bytes_max || flags > member_flags_all ||
+      own > own_after_read_max)
+    return false;
   m.own_after_read.resize(own);
   for (auto& o : m.own_after_read) {
     o.seq = {r.varint()};

@@ -149,6 +149,8 @@ int HttpRequestParser::check_header() {
   if (!path) return 400;
   request_.path = std::move(*path);
   if (question < target.size()) request_.query = target.substr(question + 1);
+  // A parameter that cannot be read must not pass for one that is absent.
+  if (!percent_decode(request_.query, true)) return 400;
   keep_alive_ = modern && message.keep_alive();
   return 0;
 }

@@ -88,7 +88,8 @@ TEST(HttpParser, what_could_be_read_in_two_ways_is_400) {
 }
 
 TEST(HttpParser, bad_targets_are_400) {
-  for (const std::string target : {"/%", "/%zz", "/%00", "/%ff", "relative", "*"}) {
+  for (const std::string target :
+       {"/%", "/%zz", "/%00", "/%ff", "/?a=%", "/?a=%zz", "/?%00=1", "/?a=%ff", "relative", "*"}) {
     EXPECT_EQ(status("GET " + target + " HTTP/1.1\r\nHost: h\r\n\r\n"), 400) << target;
   }
   EXPECT_EQ(parse("GET http://h/a?b HTTP/1.1\r\nHost: h\r\n\r\n").request.path, "/a");

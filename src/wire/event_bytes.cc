@@ -201,8 +201,9 @@ base::Result<std::vector<FeedRow>> decode_feed(base::BytesView bytes) {
 base::Bytes encode_step(const Step& step) {
   base::Bytes bytes;
   Writer out(bytes);
-  out.fixed(schema_number);
+  // The time comes first: the store forgets by it (ports/store.h).
   put_time(out, step.time);
+  out.fixed(schema_number);
   out.varint(step.read.value);
   out.varint(step.delivered.value);
   return bytes;
@@ -210,9 +211,9 @@ base::Bytes encode_step(const Step& step) {
 
 base::Result<Step> decode_step(base::BytesView bytes) {
   Reader in(bytes);
-  if (auto schema = check_schema(in, "A step"); !schema) return base::fail(schema.error());
   Step step;
   step.time = get_time(in);
+  if (auto schema = check_schema(in, "A step"); !schema) return base::fail(schema.error());
   step.read = {in.varint()};
   step.delivered = {in.varint()};
   if (!in.finished()) return base::failure("A step cannot be read.");

@@ -105,8 +105,8 @@ TEST(Step, ComesBackAndDamagedOnesAreRefused) {
   for (size_t size = 0; size < whole.size(); ++size) EXPECT_FALSE(decode_step(whole.substr(0, size)).ok());
   EXPECT_FALSE(decode_step(whole + 'x').ok());
   EXPECT_EQ(base::to_hex(encode_step({base::wall_from_ms(5), {6}, {7}})),
-            "010500000000000000"
-            "0607");
+            "0500000000000000"
+            "010607");
 }
 
 }  // namespace

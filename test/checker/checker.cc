@@ -297,7 +297,8 @@ class Judge {
         }
         break;
       }
-      if (comes_back && !send.stored) {
+      // It may be refused when it comes again.
+      if (comes_back && !send.stored && !send.failed) {
         blame(Law::branch, fmt::format("{} was lost with a restore, and its sender did not send it again",
                                        describe(send)));
       }

@@ -38,6 +38,7 @@ class People {
   using Sight = std::pair<Device, Place>;
   struct Levels {
     uint64_t read = 0, delivered = 0;
+    friend bool operator==(const Levels&, const Levels&) = default;
   };
 
   const DeviceInfo& device(Device d) const { return history_.devices()[d]; }
@@ -160,24 +161,50 @@ class People {
         level.read = std::max(level.read, read);
       }
     }
+    for (auto& [place, level] : due) {
+      const auto& c = *reference_.find(place.second);
+      level = {messages_upto(c, place.first, level.read), messages_upto(c, place.first, level.delivered)};
+    }
     for (const auto& view : history_.views()) {
       const auto* c = reference_.find(view.conversation);
       if (!c || view.left || c->members.size() > model::listed_marks_max) continue;
-      for (const auto& [user, member] : c->members) {
+      const auto levels = levels_of(view, *c);
+      for (const auto& [user, shown] : levels) {
         const auto found = due.find({user, view.conversation});
         if (found == due.end()) continue;
-        const auto mark =
-            std::find_if(view.marks.begin(), view.marks.end(), [&](const auto& m) { return m.user == user; });
-        const Levels shown =
-            mark == view.marks.end() ? Levels{} : Levels{mark->read.value, mark->delivered.value};
         if (shown.read >= found->second.read && shown.delivered >= found->second.delivered) continue;
         blame_(Law::marks,
-               fmt::format("{} shows in the end read {}, delivered {} of {} in {}, where {} were read and {} "
-                           "are held",
+               fmt::format("{} shows in the end {} messages as read, {} as delivered by {} in {}, "
+                           "where {} were read and {} are held",
                            device(view.device).name, shown.read, shown.delivered, user.value,
                            model::to_text(view.conversation), found->second.read, found->second.delivered));
       }
     }
+  }
+
+  // A mark counted in messages of others: what one says oneself moves it, too, which nobody is told.
+  static uint64_t messages_upto(const Reference::Conversation& c, UserId user, uint64_t seq) {
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < std::min<uint64_t>(seq, c.head()); ++i) {
+      count += c.events[i].is_message && c.events[i].seq.value && c.events[i].from != user;
+    }
+    return count;
+  }
+  // So counted. Who joins has read and received what was before.
+  static std::map<UserId, Levels> levels_of(const View& view, const Reference::Conversation& c) {
+    std::map<UserId, Levels> out;
+    if (c.members.size() > model::listed_marks_max) return out;
+    for (const auto& [user, member] : c.members) {
+      if (member.in()) out[user] = {member.intervals.back().since, member.intervals.back().since};
+    }
+    for (const auto& mark : view.marks) {
+      auto& level = out[mark.user];
+      level = {std::max(level.read, mark.read.value), std::max(level.delivered, mark.delivered.value)};
+    }
+    for (auto& [user, level] : out) {
+      level = {messages_upto(c, user, level.read), messages_upto(c, user, level.delivered)};
+    }
+    return out;
   }
 
   static bool is_member(const Reference::Conversation& c, UserId user) {
@@ -281,22 +308,36 @@ class People {
       blame_(Law::same_state, fmt::format("{} and {} show {}: {}", device(a.device).name,
                                           device(b.device).name, model::to_text(a.conversation), what));
     };
-    if (a.title != b.title) tell(fmt::format("titles {} and {}", a.title, b.title));
+    // What is told of who left depends on what was told before.
+    const bool in = !a.left || !b.left;
+    if (in && a.title != b.title) tell(fmt::format("titles {} and {}", a.title, b.title));
     if (a.left != b.left) tell(fmt::format("left {} and {}", a.left, b.left));
     if (a.role != b.role)
       tell(fmt::format("roles {} and {}", static_cast<int>(a.role), static_cast<int>(b.role)));
-    if (a.member_count != b.member_count) {
+    if (in && a.member_count != b.member_count) {
       tell(fmt::format("{} and {} members", a.member_count, b.member_count));
     }
-    if (a.members != b.members) tell("other members");
-    if (a.unread != b.unread) tell(fmt::format("{} and {} unread", a.unread, b.unread));
-    if (a.left || a.marks == b.marks) return;
-    std::string marks;
-    for (const auto* view : {&a, &b}) {
-      for (const auto& mark : view->marks) {
-        marks += fmt::format(" {}:{}/{}", mark.user.value % 1000, mark.read.value, mark.delivered.value);
+    const auto* stored = reference_.find(a.conversation);
+    const bool lists_all = stored && stored->members.size() <= model::listed_marks_max && !a.left;
+    if (lists_all && a.members != b.members) {
+      std::string members;
+      for (const auto* view : {&a, &b}) {
+        for (const auto user : view->members) members += fmt::format(" {}", user.value % 1000);
+        if (view == &a) members += " and";
       }
-      if (view == &a) marks += " and";
+      tell("members" + members);
+    }
+    if (in && a.unread != b.unread) tell(fmt::format("{} and {} unread", a.unread, b.unread));
+    const auto* c = reference_.find(a.conversation);
+    if (!c || a.left) return;
+    const auto of_a = levels_of(a, *c), of_b = levels_of(b, *c);
+    if (of_a == of_b) return;
+    std::string marks;
+    for (const auto* levels : {&of_a, &of_b}) {
+      for (const auto& [user, level] : *levels) {
+        marks += fmt::format(" {}:{}/{}", user.value % 1000, level.read, level.delivered);
+      }
+      if (levels == &of_a) marks += " and";
     }
     tell("marks" + marks);
   }

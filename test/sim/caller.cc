@@ -100,6 +100,12 @@ void Caller::on_answer(size_t index, uint64_t number, wire::Answer<gateway::Send
       send.asked = false;
       return;
     }
+    // Blocked.
+    if (code == wire::Code::forbidden) {
+      send.given_up = true;
+      send.asked = false;
+      return;
+    }
     // A restore has unmade the conversation: made again, as any client would.
     if (code == wire::Code::not_found) send.created = false;
     return retry_later(index, milliseconds(100) + random_.duration(seconds(1)));

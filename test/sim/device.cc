@@ -5,11 +5,21 @@
 #include <fmt/format.h>
 
 namespace tidings::sim {
+namespace {
 
+bool joins(const model::Event& event, model::UserId user) {
+  const auto* created = std::get_if<model::ConversationCreated>(&event.body);
+  const auto* added = std::get_if<model::MembersAdded>(&event.body);
+  const auto* members = created ? &created->members : added ? &added->members : nullptr;
+  return members && std::find(members->begin(), members->end(), user) != members->end();
+}
+
+}  // namespace
 Device::Device(Parts parts, Prng random)
     : clock(parts.scheduler, parts.start_of_time),
       parts_(std::move(parts)),
-      random_(random),
+      random_(random.fork()),
+      choices_(random.fork()),
       number_(parts_.history.add_device({parts_.name, parts_.user, true})) {}
 
 Device::~Device() {
@@ -48,6 +58,9 @@ void Device::kill() {
 
 void Device::end() {
   core_.reset();
+  read_.clear();
+  others_.clear();
+  told_.clear();
   parts_.history.restart(now_ns(), number_);
 }
 
@@ -74,17 +87,143 @@ void Device::send(const model::ConversationId& conversation, const std::vector<s
   }
 }
 
+const client::ConversationView* Device::some_group() {
+  std::vector<model::ConversationId> groups;
+  for (const auto& view : core_->conversations()) {
+    const bool tries = !view.left || choices_.chance(50);
+    if (view.kind == model::ConversationKind::group && tries) groups.push_back(view.conversation);
+  }
+  return groups.empty() ? nullptr : core_->conversation(groups[choices_.below(groups.size())]);
+}
+
+void Device::say_in_group(std::vector<std::string> texts) {
+  if (!core_) return;
+  executor_->post([this, texts = std::move(texts)] {
+    if (const auto* group = some_group()) send(model::ConversationId(group->conversation), texts);
+  });
+}
+
+void Device::create_group(std::string title, std::vector<model::UserId> members, model::History history) {
+  if (!core_) return;
+  executor_->post([this, title = std::move(title), members = std::move(members), history] {
+    core_->create_group(title, members, history, [](const auto&) {});
+  });
+}
+
+void Device::change_group(Change change, model::UserId user, const std::string& title) {
+  if (!core_) return;
+  executor_->post([this, change, user, title] {
+    const auto* group = some_group();
+    if (!group) return;
+    const auto id = group->conversation;
+    const auto done = [](const auto&) {};
+    switch (change) {
+      case Change::rename:
+        return core_->rename(id, title, done);
+      case Change::add:
+        return core_->add_members(id, {user}, done);
+      case Change::remove:
+        return core_->remove_member(id, user, done);
+      case Change::leave:
+        return core_->leave(id, done);
+      case Change::role:
+        return core_->set_role(id, user, static_cast<model::Role>(choices_.between(1, 3)), done);
+      case Change::history:
+        return core_->set_history(id, choices_.chance(500) ? model::History::all : model::History::joining,
+                                  done);
+    }
+  });
+}
+
+void Device::block(model::UserId user, bool blocked) {
+  if (!core_) return;
+  executor_->post([this, user, blocked] { core_->block(user, blocked, [](const auto&) {}); });
+}
+
+void Device::read_something() {
+  if (!core_) return;
+  executor_->post([this] {
+    const auto views = core_->conversations();
+    if (views.empty()) return;
+    const auto& view = views[choices_.below(views.size())];
+    const bool all = choices_.chance(600);
+    read(view.conversation, all ? view.have.seq : model::Seq{choices_.below(view.have.seq.value + 1)});
+    if (choices_.chance(300)) core_->focus(view.conversation);
+  });
+}
+
+model::Seq Device::seq_held(const model::ConversationId& conversation, model::Seq seq) const {
+  const auto events = core_->events(conversation);
+  const auto above = std::upper_bound(events.begin(), events.end(), seq,
+                                      [](model::Seq s, const model::Event& event) { return s < event.seq; });
+  return above == events.begin() ? model::Seq{} : std::prev(above)->seq;
+}
+
+void Device::read(const model::ConversationId& conversation, model::Seq seq) {
+  const auto* view = core_->conversation(conversation);
+  if (!view || view->left || view->kind == model::ConversationKind::self) return;
+  const auto held = seq_held(conversation, seq);
+  if (held.value == 0) return;
+  // As for a send: from here on it may be known.
+  parts_.history.mark(now_ns(), number_, conversation, held, parts_.hides);
+  process_->step();
+  core_->read(conversation, seq, parts_.hides);
+  // Marks at what nobody counts are moved by own messages, too, which nobody is told.
+  for (const auto& event : core_->events(conversation)) {
+    if (event.seq <= held && event.from != parts_.user && model::is_countable(event))
+      read_[conversation] = std::max(read_[conversation], event.seq);
+  }
+}
+
+model::Seq Device::own_log() const {
+  const auto* view = core_ ? core_->conversation(model::self_conversation(parts_.user)) : nullptr;
+  return view ? view->have.seq : model::Seq{};
+}
+
+std::string Device::mark_that_misses() const {
+  for (const auto& view : conversations()) {
+    if (view.left) continue;
+    const auto mark = view.mark_of(parts_.user);
+    const auto level = [&](const auto& map) {
+      const auto found = map.find(view.conversation);
+      return found == map.end() ? model::Seq{} : found->second;
+    };
+    if (mark.read >= level(read_) && mark.delivered >= level(others_)) continue;
+    return fmt::format("{} has read seq {} and holds seq {} of {}, but its mark is {}, {}", parts_.name,
+                       level(read_).value, level(others_).value, model::to_text(view.conversation),
+                       mark.read.value, mark.delivered.value);
+  }
+  return {};
+}
+
 std::vector<client::ConversationView> Device::conversations() const {
   return core_ ? core_->conversations() : std::vector<client::ConversationView>{};
 }
 
 void Device::give_copies(bool fresh) const {
-  for (const auto& view : conversations()) {
-    checker::Copy copy{parts_.name, fresh, parts_.user, view.conversation, {}};
-    for (const auto& event : core_->events(view.conversation))
-      copy.events.push_back(checker::observed(event));
+  if (!core_) return;
+  const auto give = [&](const model::ConversationId& conversation) {
+    checker::Copy copy{parts_.name, fresh, parts_.user, conversation, {}};
+    for (const auto& event : core_->events(conversation)) copy.events.push_back(checker::observed(event));
     parts_.history.final_copy(std::move(copy));
+  };
+  give(model::self_conversation(parts_.user));
+  for (const auto& view : conversations()) {
+    give(view.conversation);
+    checker::View seen{.device = number_,
+                       .fresh = fresh,
+                       .conversation = view.conversation,
+                       .title = view.title,
+                       .left = view.left,
+                       .role = view.role,
+                       .member_count = view.member_count,
+                       .members = view.members,
+                       .marks = view.marks,
+                       .unread = view.unread};
+    std::sort(seen.members.begin(), seen.members.end());
+    parts_.history.final_view(std::move(seen));
   }
+  parts_.history.blocks_seen(number_, core_->blocked());
 }
 
 base::Result<std::vector<client::OutboxMessage>> Device::load() {
@@ -134,6 +273,26 @@ void Device::on_connection(client::Connection state, std::optional<wire::Code> w
 }
 void Device::on_event(const model::Event& event) {
   parts_.history.show(now_ns(), number_, event);
+  if (joins(event, parts_.user)) {
+    // The mark of who joins is there, which nobody is told.
+    others_.erase(event.conversation);
+    read_.erase(event.conversation);
+  }
+  if (event.from != parts_.user && model::is_countable(event)) others_[event.conversation] = event.seq;
+  if (!choices_.chance(parts_.reads_per_mille)) return;
+  const auto after = choices_.duration(base::milliseconds(choices_.chance(500) ? 20 : 3000));
+  executor_->after(after,
+                   [this, conversation = event.conversation, seq = event.seq] { read(conversation, seq); });
+}
+void Device::on_marks(const model::ConversationId& conversation) {
+  const auto* view = core_->conversation(conversation);
+  if (!view) return;
+  for (const auto& mark : view->marks) {
+    auto& told = told_[{conversation, mark.user}];
+    if (told == mark) continue;
+    told = mark;
+    parts_.history.receipt_seen(now_ns(), number_, conversation, mark.user, mark.read, mark.delivered);
+  }
 }
 void Device::on_sent(const client::Sent& sent) {
   parts_.history.ok(now_ns(), number_, sent.conversation, sent.client_id, sent.seq, sent.id);
@@ -146,6 +305,9 @@ void Device::on_renamed(const model::ClientId& before, const model::ClientId&) {
   parts_.history.fail(now_ns(), number_, before);
 }
 void Device::on_reset(const model::ConversationId& conversation) {
+  read_.erase(conversation);
+  others_.erase(conversation);
+  std::erase_if(told_, [&](const auto& told) { return told.first.first == conversation; });
   parts_.history.reset(now_ns(), number_, conversation);
 }
 

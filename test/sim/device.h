@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ class Device : client::OutboxStore, client::Listener {
     std::string token;
     base::WallTime start_of_time;
     std::function<void(const std::string&)> note;  // what may help to explain
+    uint64_t reads_per_mille = 0;                  // of what it shows, so much is read soon
+    bool hides = false;                            // and not told to others
   };
   Device(Parts parts, Prng random);
   ~Device() override;
@@ -40,11 +43,28 @@ class Device : client::OutboxStore, client::Listener {
   // if it is off.
   void say(model::UserId to, std::vector<std::string> texts);
 
+  // What follows is done likewise, in one of the groups that it knows, if there is one. Who does not know it
+  // from its events may try what the server refuses.
+  void say_in_group(std::vector<std::string> texts);
+  void create_group(std::string title, std::vector<model::UserId> members, model::History history);
+  enum class Change { rename, add, remove, leave, role, history };
+  void change_group(Change change, model::UserId user, const std::string& title);
+  void block(model::UserId user, bool blocked);
+  // Has read something somewhere.
+  void read_something();
+  // From now on it reads nothing by itself.
+  void stop_reading() { parts_.reads_per_mille = 0; }
+
   bool running() const { return core_ != nullptr; }
   bool online() const { return core_ && core_->connection() == client::Connection::online; }
   // What it holds, without a gap.
   std::vector<client::ConversationView> conversations() const;
+  // How far its person's own log is held.
+  model::Seq own_log() const;
   size_t outbox_size() const { return outbox_.size(); }
+  size_t command_count() const { return core_ ? core_->command_count() : 0; }
+  // A mark that the server should know of and this device has not heard of; "" if there is none.
+  std::string mark_that_misses() const;
   // Puts what it holds into the history, under its name.
   void give_copies(bool fresh) const;
   const std::string& name() const { return parts_.name; }
@@ -56,6 +76,9 @@ class Device : client::OutboxStore, client::Listener {
   int64_t now_ns() const { return parts_.scheduler.now().time_since_epoch().count(); }
   void send(const model::ConversationId& conversation, const std::vector<std::string>& texts);
   void end();
+  void read(const model::ConversationId& conversation, model::Seq seq);
+  const client::ConversationView* some_group();
+  model::Seq seq_held(const model::ConversationId& conversation, model::Seq seq) const;
   void insert(const client::OutboxMessage& message);
 
   base::Result<std::vector<client::OutboxMessage>> load() override;
@@ -70,15 +93,21 @@ class Device : client::OutboxStore, client::Listener {
   void on_renamed(const model::ClientId& before, const model::ClientId& now) override;
   void on_failed(const client::OutboxMessage& message, const wire::Problem& why) override;
   void on_reset(const model::ConversationId& conversation) override;
+  void on_marks(const model::ConversationId& conversation) override;
 
   Parts parts_;
   SimRandom random_;
+  Prng choices_;
   checker::Device number_;
   std::vector<client::OutboxMessage> outbox_;  // sorted by order
   Process* process_ = nullptr;
   SimExecutor* executor_ = nullptr;
   std::unique_ptr<client::Core> core_;
   std::function<void()> crashed_;
+  // Of this process: the highest seq that was read, not hidden, and the highest of somebody else's that is
+  // held.
+  std::map<model::ConversationId, model::Seq> read_, others_;
+  std::map<std::pair<model::ConversationId, model::UserId>, model::Mark> told_;  // into the history
   int runs_ = 0;
 };
 

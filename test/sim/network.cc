@@ -177,14 +177,25 @@ void Network::cut(const std::shared_ptr<Connection>& connection, nanoseconds wit
   }
 }
 
-void Network::cut_one() {
+std::shared_ptr<Network::Connection> Network::living_one() {
   std::vector<std::shared_ptr<Connection>> living;
   for (const auto& weak : connections_) {
     auto connection = weak.lock();
     if (connection && connection->sides[0].open && connection->sides[1].open)
       living.push_back(std::move(connection));
   }
-  if (!living.empty()) cut(living[random_.below(living.size())], milliseconds(50));
+  return living.empty() ? nullptr : living[random_.below(living.size())];
+}
+
+void Network::cut_one() {
+  if (auto living = living_one()) cut(living, milliseconds(50));
+}
+
+void Network::hold_one(nanoseconds duration) {
+  if (auto living = living_one()) {
+    auto& side = living->sides[client_side];
+    side.arrives = std::max(side.arrives, scheduler_.now() + duration);
+  }
 }
 
 void Network::cut_all() {

@@ -44,6 +44,8 @@ class Network {
   // it at its own time, or only by what it misses.
   void cut_one();
   void cut_all();
+  // What the server says to one client, and has said last, takes so much longer, and then comes in order.
+  void hold_one(nanoseconds duration);
   // The machine of this process lost its power: no end of its connections says good-bye.
   void silence(const Process& process);
 
@@ -53,6 +55,7 @@ class Network {
   struct Connection;
   std::shared_ptr<Connection> connect(SimExecutor& client, SimExecutor& server);
   void cut(const std::shared_ptr<Connection>& connection, nanoseconds within);
+  std::shared_ptr<Connection> living_one();
 
   Scheduler& scheduler_;
   Prng random_;

@@ -11,8 +11,8 @@ using base::seconds;
 using model::UserId;
 
 constexpr std::array<std::string_view, fault_count> names{
-    "kill",           "power cut",    "crash at step", "failing sync", "cut",      "cut all",
-    "client restart", "server clock", "client clock",  "weather",      "copy back"};
+    "kill",           "power cut",    "crash at step", "failing sync", "cut",  "cut all",
+    "client restart", "server clock", "client clock",  "weather",      "hold", "copy back"};
 
 // People whose conversations share a partition: only there records overtake each other in the fold's order,
 // which is what checkpoints are about.
@@ -34,15 +34,25 @@ std::string_view name(Fault fault) {
 }
 
 Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
-  constexpr std::array<const char*, 5> first_names{"ann", "bob", "cem", "dora", "eve"};
-  const size_t count = random.between(3, 5);
+  constexpr std::array<const char*, 8> first_names{"ann", "bob", "cem", "dora", "eve", "finn", "gia", "hal"};
+  const size_t count = random.chance(100) ? random.between(6, 8) : random.between(3, 5);
   model::PartitionId shared;
   for (size_t i = 0; i < count; ++i) {
     UserId user{random.next() >> 1 | 1};
     if (i == 1) shared = model::partition_of(model::direct_conversation(people[0].user, user));
     if (i >= 2) user = in_same_partition(random, people[i % 2].user, shared);
-    people.push_back({first_names[i], user, random.chance(400) ? size_t{2} : size_t{1}, random.chance(500)});
+    people.push_back({first_names[i], user, random.chance(400) ? size_t{2} : size_t{1}, random.chance(500),
+                      random.chance(150)});
   }
+
+  if (random.chance(150)) {
+    for (uint64_t left = random.between(31, 58); left > 0; --left) crowd.push_back({random.next() >> 1 | 1});
+  }
+  groups = random.chance(800) ? random.between(1, 4) : 0;
+  in_groups_per_mille = groups ? random.between(200, 700) : 0;
+  changes = groups ? random.between(5, 60) : random.below(8);
+  dance = groups && random.chance(300);
+  reads_per_mille = random.chance(200) ? 0 : random.between(20, 600);
 
   limits.states_max = random.between(2, 8);
   limits.loads_in_flight_max = random.between(1, 4);
@@ -53,9 +63,14 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
   limits.queries_in_flight_max = random.between(4, 64);
   limits.log_group_records_max = random.between(2, 64);
   limits.log_group_bytes_max = random.between(4'000, 64'000);
-  limits.log_queue_bytes_max = random.between(4'000, 64'000);
+  limits.log_queue_bytes_max = random.between(4'000, 64'000) + crowd.size() * 2'000;  // one batch always fits
   limits.link_queue_bytes_max = random.between(64'000, 512'000);
   limits.outbox_bytes_max = random.between(16'000, 256'000);
+  limits.effects_in_flight_max = random.between(1, 64);
+  limits.mark_interval = up_to(random, milliseconds(10), seconds(1));
+  limits.receipt_interval = up_to(random, milliseconds(10), seconds(1));
+  limits.unacked_places_max = random.between(4, 512);
+  limits.sync_rows_max = random.between(2, 500);
   limits.page_events_max = random.between(2, 50);
   limits.page_bytes_max = random.between(1'000, 64'000);
   limits.sends_in_flight_max = random.between(2, 32);
@@ -66,13 +81,14 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
   fault_pause = up_to(random, milliseconds(400), seconds(5));
   disk_call_max = random.chance(200) ? milliseconds(2) : std::chrono::microseconds(60);
   disk_sync_max = random.chance(150) ? milliseconds(60) : milliseconds(2);
-  store_call_max = random.chance(300) ? milliseconds(30) : std::chrono::microseconds(300);
+  store_call_max =
+      random.chance(300) ? milliseconds(random.chance(300) ? 120 : 30) : std::chrono::microseconds(300);
   latency_max = up_to(random, milliseconds(1), milliseconds(60));
   burst_per_mille = random.between(0, 400);
 
   for (const auto fault : {Fault::kill, Fault::power_cut, Fault::crash_at_step, Fault::crash_at_step,
                            Fault::failing_sync, Fault::cut, Fault::cut_all, Fault::client_restart,
-                           Fault::server_clock, Fault::client_clock, Fault::weather}) {
+                           Fault::server_clock, Fault::client_clock, Fault::weather, Fault::hold}) {
     if (random.chance(450)) faults.push_back(fault);
   }
   copies_back = random.chance(200);

@@ -22,9 +22,10 @@ enum class Fault : uint8_t {
   server_clock,    // the wall jumps, runs ahead by years, stands still
   client_clock,
   weather,    // slow connections, lost welcomes, spontaneous cuts, for a while
+  hold,       // what one client is told comes so late that it repeats itself
   copy_back,  // the data directory as it was some time ago
 };
-inline constexpr size_t fault_count = 11;
+inline constexpr size_t fault_count = 12;
 std::string_view name(Fault fault);
 
 struct Plan {
@@ -35,14 +36,21 @@ struct Plan {
     model::UserId user;
     size_t devices = 1;
     bool calls_rest = false;
+    bool hides = false;  // what was read from others
   };
   Prng random;  // for what is drawn later
   std::vector<Person> people;
   base::Limits limits;
   size_t segment_bytes = 0;
-  size_t messages = 0;              // in all
-  base::nanoseconds active{};       // how long people talk and faults come
-  base::nanoseconds fault_pause{};  // between two faults, on average
+  size_t messages = 0;               // in all
+  std::vector<model::UserId> crowd;  // people without devices, who only are in groups
+  size_t groups = 0;                 // made at the beginning; more come
+  uint64_t in_groups_per_mille = 0;  // of what is said
+  size_t changes = 0;                // of groups, and blocks
+  bool dance = false;                // one person is removed and added all the time
+  uint64_t reads_per_mille = 0;      // of what devices show
+  base::nanoseconds active{};        // how long people talk and faults come
+  base::nanoseconds fault_pause{};   // between two faults, on average
   base::nanoseconds disk_call_max{}, disk_sync_max{}, store_call_max{};
   base::nanoseconds latency_max{};
   uint64_t burst_per_mille = 0;  // sends that come as a burst

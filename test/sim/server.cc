@@ -49,6 +49,11 @@ Server::Server(Scheduler& scheduler, Network* network, const Plan& plan, Prng ra
       store_([this](std::string_view) { device_called(plan_.store_call_max); }),
       accounts_([this](std::string_view) { device_called(std::chrono::microseconds(200)); }) {
   disk_.on_call = [this](const memory::DiskCall& call) {
+    if (call.kind == memory::DiskCall::Kind::remove && call.moment == memory::DiskCall::Moment::before) {
+      const auto now = disk_.snapshot();
+      if (const auto file = now.files.find(std::string(call.path)); file != now.files.end())
+        trimmed_.insert_or_assign(file->first, file->second);
+    }
     if (call.moment == memory::DiskCall::Moment::halfway) return device_called(nanoseconds(1));
     const bool is_sync = call.kind == memory::DiskCall::Kind::sync;
     device_called(is_sync ? plan_.disk_sync_max : plan_.disk_call_max,
@@ -219,7 +224,14 @@ Server::Copy Server::copy() const {
   return {disk_.snapshot(), store_.snapshot(), accounts_.snapshot()};
 }
 
+Server::Copy Server::untrimmed_copy() const {
+  auto out = copy();
+  for (const auto& [path, bytes] : trimmed_) out.disk.files.try_emplace(path, bytes);
+  return out;
+}
+
 void Server::restore(const Copy& copy) {
+  trimmed_.clear();
   disk_.restore(copy.disk);
   store_.restore(copy.store);
   accounts_.restore(copy.accounts);

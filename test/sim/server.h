@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -60,6 +61,8 @@ class Server {
   Copy copy() const;
   // While nothing runs.
   void restore(const Copy& copy);
+  // A copy whose log goes back to its beginning, whatever was trimmed since.
+  Copy untrimmed_copy() const;
   memory::MemoryStore::Snapshot store_snapshot() const { return store_.snapshot(); }
   memory::MemoryDisk::Snapshot disk_snapshot() const { return disk_.snapshot(); }
 
@@ -82,6 +85,7 @@ class Server {
   memory::MemoryDisk disk_;
   memory::MemoryStore store_;
   memory::MemoryAccounts accounts_;
+  std::map<std::string, base::Bytes> trimmed_;  // files that were removed from the log
   std::unique_ptr<Run> run_;
   std::string last_words_;
   bool crash_takes_power_ = false;

@@ -43,6 +43,7 @@ Outcome Simulation::run() {
     scheduler_.after(random_.duration(seconds(1)), [&device] { device->start(); });
   }
   schedule_talk();
+  schedule_people();
   if (!plan_.faults.empty()) schedule_fault();
   if (plan_.copies_back) {
     const auto copied = random_.duration(plan_.active / 2);
@@ -60,6 +61,8 @@ Outcome Simulation::run() {
   settle("after everything was healed");
   add_fresh_devices();
   settle("with fresh devices");
+  // Receipts are told once an interval.
+  scheduler_.run_for(seconds(3));
   for (auto& device : fresh_) device->give_copies(true);
   for (auto& device : devices_) device->give_copies(false);
   check_folds();
@@ -85,6 +88,10 @@ void Simulation::trace_frames() {
 // --- people
 
 void Simulation::add_people() {
+  for (size_t i = 0; i < plan_.crowd.size(); ++i) {
+    const auto name = fmt::format("crowd{}", i);
+    (void)server_.accounts().add_account({plan_.crowd[i], name, name, ""});
+  }
   for (const auto& person : plan_.people) {
     (void)server_.accounts().add_account({person.user, person.name + "_handle", person.name, ""});
     for (size_t i = 0; i < person.devices; ++i) {
@@ -114,7 +121,8 @@ Device& Simulation::add_device(const Plan::Person& person, const std::string& wh
   const auto token = add_log_in(person.user, {person.user.value ^ number});
   devices_.back() = std::make_unique<Device>(
       Device::Parts{scheduler_, network_, history_, person.name + "'s " + what, person.user, token,
-                    server_.clock.wall(), [this](const std::string& what) { note(what); }},
+                    server_.clock.wall(), [this](const std::string& what) { note(what); },
+                    plan_.reads_per_mille},
       random_.fork());
   return *devices_.back();
 }
@@ -141,15 +149,72 @@ void Simulation::schedule_talk() {
     for (uint64_t i = 0; i < count; ++i) {
       texts.push_back(text_of(by_script ? "script" : devices_[who]->name()));
     }
-    scheduler_.after(random_.duration(plan_.active), [this, by_script, who, to, texts = std::move(texts)] {
-      if (!by_script) return devices_[who]->say(to, texts);
-      for (const auto& text : texts) callers_[who]->say(to, text);
-    });
+    const bool in_group = random_.chance(plan_.in_groups_per_mille);
+    scheduler_.after(random_.duration(plan_.active),
+                     [this, by_script, in_group, who, to, texts = std::move(texts)] {
+                       if (!by_script && in_group) return devices_[who]->say_in_group(texts);
+                       if (!by_script) return devices_[who]->say(to, texts);
+                       for (const auto& text : texts) callers_[who]->say(to, text);
+                     });
   }
   if (callers_.empty()) return;
   for (uint64_t i = 0; i < plan_.messages / 4; ++i) {
     scheduler_.after(random_.duration(plan_.active), [this, who = random_.below(callers_.size())] {
       random_.chance(500) ? callers_[who]->repeat() : callers_[who]->read();
+    });
+  }
+}
+
+model::UserId Simulation::somebody() {
+  if (!plan_.crowd.empty() && random_.chance(100)) return plan_.crowd[random_.below(plan_.crowd.size())];
+  return plan_.people[random_.below(plan_.people.size())].user;
+}
+
+// Groups, blocks, marks.
+void Simulation::schedule_people() {
+  const auto some_device = [this] { return devices_[random_.below(devices_.size())].get(); };
+  const auto create = [this](Device* device) {
+    std::vector<model::UserId> members;
+    for (const auto& person : plan_.people) {
+      if (person.user != device->user() && random_.chance(650)) members.push_back(person.user);
+    }
+    if (random_.chance(600)) members.insert(members.end(), plan_.crowd.begin(), plan_.crowd.end());
+    note(device->name() + " makes a group");
+    device->create_group(fmt::format("group {}", random_.below(1000)), std::move(members),
+                         random_.chance(300) ? model::History::all : model::History::joining);
+  };
+  for (size_t i = 0; i < plan_.groups; ++i) {
+    scheduler_.after(seconds(1) + random_.duration(plan_.active / 5),
+                     [create, device = some_device()] { create(device); });
+  }
+  for (size_t i = 0; i < plan_.changes; ++i) {
+    scheduler_.after(seconds(2) + random_.duration(plan_.active), [this, create, some_device] {
+      if (healing_) return;
+      Device* device = some_device();
+      if (random_.chance(150) || plan_.groups == 0) return device->block(somebody(), random_.chance(500));
+      if (random_.chance(60)) return create(device);
+      using Change = Device::Change;
+      constexpr std::array<Change, 10> changes{Change::rename, Change::add,    Change::add,  Change::add,
+                                               Change::remove, Change::remove, Change::role, Change::role,
+                                               Change::leave,  Change::history};
+      device->change_group(changes[random_.below(changes.size())], somebody(),
+                           fmt::format("title {}", random_.below(1000)));
+    });
+  }
+  if (plan_.dance) {
+    const auto who = plan_.people[random_.below(plan_.people.size())].user;
+    for (uint64_t i = 0; i < 60; ++i) {
+      scheduler_.after(seconds(2) + random_.duration(plan_.active), [this, some_device, who] {
+        if (healing_) return;
+        some_device()->change_group(random_.chance(400) ? Device::Change::remove : Device::Change::add, who,
+                                    "");
+      });
+    }
+  }
+  if (plan_.reads_per_mille == 0) return;
+  for (uint64_t i = 0; i < plan_.messages / 6; ++i) {
+    scheduler_.after(random_.duration(plan_.active), [this, some_device] {
+      if (!healing_) some_device()->read_something();
     });
   }
 }
@@ -215,6 +280,11 @@ void Simulation::happen(Fault fault) {
     }
     case Fault::weather:
       return change_weather();
+    case Fault::hold: {
+      const auto duration = milliseconds(static_cast<int64_t>(random_.between(10'100, 13'000)));
+      note("what one client is told comes late");
+      return network_.hold_one(duration);
+    }
     case Fault::copy_back:
       return;
   }
@@ -300,12 +370,11 @@ void Simulation::heal() {
   network_.weather.latency_max = milliseconds(2);
   server_.crash_in(0, false);
   server_.crash_in_sync(0, false);
-  // States stay in memory until eviction exists; a server that is full of them would say busy for ever.
   if (server_.running()) server_.stop();
-  plan_.limits.states_max = 1000;
   restart_server(seconds(5));
   for (auto& device : devices_) {
     device->crash_in(0, nullptr);
+    device->stop_reading();
     scheduler_.after(random_.duration(seconds(5)), [&device] { device->start(); });
   }
 }
@@ -326,11 +395,16 @@ std::string Simulation::unsettled() const {
     if (!caller->idle()) return caller->waiting_for();
   }
   std::map<model::ConversationId, model::Seq> heads;
+  std::map<model::UserId, model::Seq> own_logs;
   for (const auto* group : {&devices_, &fresh_}) {
     for (const auto& device : *group) {
       if (!device->online()) return device->name() + " is not online";
       if (device->outbox_size())
         return fmt::format("{} has {} messages without an answer", device->name(), device->outbox_size());
+      if (device->command_count())
+        return fmt::format("{} has {} commands without an answer", device->name(), device->command_count());
+      auto& own_log = own_logs[device->user()];
+      own_log = std::max(own_log, device->own_log());
       for (const auto& view : device->conversations()) {
         auto& head = heads[view.conversation];
         head = std::max({head, view.have.seq, view.head});
@@ -339,11 +413,15 @@ std::string Simulation::unsettled() const {
   }
   for (const auto* group : {&devices_, &fresh_}) {
     for (const auto& device : *group) {
+      if (device->own_log() != own_logs[device->user()])
+        return device->name() + " stays behind in the own log";
       for (const auto& view : device->conversations()) {
-        if (view.have.seq == heads[view.conversation]) continue;
+        const auto head = view.left ? view.head : heads[view.conversation];
+        if (view.have.seq == head) continue;
         return fmt::format("{} stays at seq {} of {}, whose head is {}", device->name(), view.have.seq.value,
-                           model::to_text(view.conversation), heads[view.conversation].value);
+                           model::to_text(view.conversation), head.value);
       }
+      if (auto misses = device->mark_that_misses(); !misses.empty()) return misses;
     }
   }
   return {};
@@ -384,7 +462,7 @@ void Simulation::check_folds() {
   history_.fold_hash("the server in the end", server_.fold_hash());
   server_.stop();
   scheduler_.run_for(seconds(5));
-  auto copy = server_.copy();
+  auto copy = server_.untrimmed_copy();
   const memory::MemoryStore nothing;
   checkpoints_.push_back(nothing.snapshot());
   checkpoints_.push_back(copy.store);

@@ -40,7 +40,8 @@ class Simulation {
   std::string add_log_in(model::UserId user, model::DeviceId device);
   Device& add_device(const Plan::Person& person, const std::string& what, size_t number);
   void schedule_talk();
-  void talk();
+  void schedule_people();
+  model::UserId somebody();
   std::string text_of(const std::string& name);
 
   // --- faults
