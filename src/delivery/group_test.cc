@@ -224,6 +224,9 @@ TEST_F(GroupShardTest, TheMarkOfWhoJoinsIsTold) {
   up(ports::Attach{ann});
   a.frames.clear();
   const auto joined = run(in_group(ann, model::AddMembers{{eve}}));
+  const auto events = a.take<ports::EventOut>();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].joined, std::vector<UserId>{eve}) << "who lacks what was said before";
   const auto receipts = a.take<ports::ReceiptOut>();
   ASSERT_EQ(receipts.size(), 1u);
   const auto frames = wire::parse_server_frames(receipts[0].bytes);

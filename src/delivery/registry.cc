@@ -71,6 +71,7 @@ void Registry::send_event(const model::Event& event, const fold::ConversationSta
     out.people = std::exchange(people_[i], {});
     out.except_session = gateways_[i].id == except.gateway && !except.errors_only ? except.session : 0;
     out.bytes = bytes;
+    if (const auto* added = std::get_if<model::MembersAdded>(&event.body)) out.joined = added->members;
     gateways_[i].link->send(std::move(out));
   }
 }

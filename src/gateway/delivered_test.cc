@@ -110,6 +110,21 @@ TEST_F(DeliveredTest, OnesOwnMessagesNeedNoMark) {
   EXPECT_TRUE(asked<ports::Mark>().empty()) << "nor does one's own log";
 }
 
+// With history "all" everything below the joining event is for who joins, and nothing of it has come.
+TEST_F(DeliveredTest, WhoJoinsNeedsAPullToItsEnd) {
+  auto peer = synced();
+  auto joining = live({ann}, 0, R"({"type":"what"})", 5);
+  joining.joined = {ann};
+  down(joining);
+  event(6);
+  peer->say(ack(3));
+  EXPECT_TRUE(marks().empty());
+  pull(*peer, 6, false);
+  peer->say(ack(4));
+  ASSERT_EQ(marks().size(), 1u);
+  EXPECT_EQ(marks()[0].marking.delivered.value, 6u);
+}
+
 TEST_F(DeliveredTest, WhatTheSyncListedNeedsAPullToItsEnd) {
   auto peer = synced("ann-phone", {talk()});
   event(5);

@@ -3,7 +3,7 @@
 // that number makes it a mark, where the session is contiguous: the device lacks nothing below.
 //
 // A session is contiguous nowhere before its first sync is complete; after it everywhere but in the
-// conversations that a sync listed, and there from the end of a pull on. What was written and acked before
+// conversations that a sync listed or that its person joined since, and there from the end of a pull on. What was written and acked before
 // that sync is complete counts when it is.
 #pragma once
 
@@ -35,6 +35,8 @@ class Places {
   void event(uint64_t number, const model::ConversationId& conversation, model::Seq seq);
   // It was the last page of a pull: nothing was above `upto`.
   void end_of_pull(uint64_t number, const model::ConversationId& conversation, model::Seq upto);
+  // The device may lack something below what comes next: its person just became a member.
+  void lacks(const model::ConversationId& conversation) { unsettle(conversation); }
   // The answer of a sync of from..to listed these; `next`: where it was cut. What it gives may become a mark.
   std::vector<Delivered> synced(const model::ConversationId& from, const model::ConversationId& to,
                                 const std::optional<model::ConversationId>& next,

@@ -1,4 +1,5 @@
 // What the session's device has: its acks, its own marks, what its person looks at.
+#include <algorithm>
 #include <utility>
 
 #include "gateway/asked.h"
@@ -20,6 +21,7 @@ void Session::mark_delivered(const std::vector<Places::Delivered>& delivered) {
 void Session::on_event(const ports::EventOut& event) {
   if (!is_open()) return;
   send(event.bytes);
+  if (std::ranges::find(event.joined, who_.user) != event.joined.end()) places_.lacks(event.conversation);
   // One's own messages, and one's own log, need no mark.
   if (event.from != who_.user && event.conversation != own_log_) {
     places_.event(sent_, event.conversation, event.seq);

@@ -141,6 +141,8 @@ struct EventOut {
   uint64_t except_session =
       0;  // it gets the reply instead; 0: nobody (only for the gateway that sent the command)
   std::string bytes;
+  // Of the people, who became members by it, unless it is the first event: they lack what lies below.
+  std::vector<model::UserId> joined = {};
 };
 // Marks have moved. `bytes` is the whole frame.
 struct ReceiptOut {

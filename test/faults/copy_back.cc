@@ -69,13 +69,17 @@ class Run {
       return fmt::format("the heads are {}, {} and {} instead of 105", ann.head(conversation_),
                          laptop.head(conversation_), bob.head(conversation_));
     }
-    auto fresh = crowd_.add("ann", "fresh device");
-    if (!fresh.ok()) return fresh.error().sentence;
-    devices_.push_back(*fresh);
-    if (!crowd_.wait_for(equal, seconds(20))) return "the fresh device does not get everything";
+    // Of both, because each has an own log, too.
+    const size_t old = devices_.size();
+    for (const char* who : {"ann", "bob"}) {
+      auto fresh = crowd_.add(who, "fresh device");
+      if (!fresh.ok()) return fresh.error().sentence;
+      devices_.push_back(*fresh);
+    }
+    if (!crowd_.wait_for(equal, seconds(20))) return "a fresh device does not get everything";
     verdict = crowd_.run([&] {
-      devices_.back()->give_copies(true);
-      for (size_t i = 0; i + 1 < devices_.size(); ++i) devices_[i]->give_copies(false);
+      for (size_t i = old; i < devices_.size(); ++i) devices_[i]->give_copies(true);
+      for (size_t i = 0; i < old; ++i) devices_[i]->give_copies(false);
       return checker::check(crowd_.history());
     });
     if (verdict.violations()) return verdict.first + "\n" + verdict.counts_text();

@@ -162,9 +162,11 @@ int run_kill(const Options& options) {
   for (const auto& complaint : groups.complaints()) crowd.run([&] { history.stuck(complaint); });
   // Acks, marks and receipts each wait for a second.
   const auto quiet_marks = [&] {
-    return settled() && std::all_of(crowd.devices().begin(), crowd.devices().end(), [](const auto& device) {
-             return now_ns() - device->last_marks_ns() > base::nanoseconds(marks_quiet).count();
-           });
+    return std::all_of(crowd.devices().begin(), crowd.devices().end(),
+                       [](const auto& device) {
+                         return now_ns() - device->last_marks_ns() > base::nanoseconds(marks_quiet).count();
+                       }) &&
+           settled();
   };
   if (!crowd.wait_for(quiet_marks, seconds(60)))
     crowd.run([&] { history.stuck("the marks do not come to rest"); });

@@ -51,7 +51,7 @@ size_t heap_bytes(const Sync& frame) {
 }
 
 size_t heap_bytes(const EventOut& frame) {
-  return heap_bytes(frame.people) + heap_bytes(frame.bytes);
+  return heap_bytes(frame.people) + heap_bytes(frame.bytes) + heap_bytes(frame.joined);
 }
 size_t heap_bytes(const PageOut& frame) {
   if (!frame.page.ok()) return heap_bytes(frame.page.error().detail);
