@@ -97,9 +97,18 @@ TEST_F(GroupsTest, AnUnknownGroupIsPulledWhenItsEventComes) {
   time.run_for(seconds(1));
   EXPECT_THAT(texts(client.diary.events[group]), ElementsAre("hello ann"));
   EXPECT_EQ(view(group).have.seq, model::Seq{4}) << "holes at the beginning are stepped over";
-  EXPECT_EQ(view(group).kind, model::ConversationKind::group) << "though its first event is a hole";
-  EXPECT_EQ(view(group).title, "walk");
   EXPECT_EQ(view(group).unread, 1u);
+}
+
+TEST_F(GroupsTest, WhoIsAddedLearnsWhatTheGroupIsThoughItsFirstEventIsAHole) {
+  const auto group = server.group(bob, {cid}, "walk");
+  server.say(group, bob, "before ann");
+  go_online();
+  server.append(group, bob, server.fresh(), model::MembersAdded{{ann}});
+  time.run_for(seconds(1));
+  ASSERT_EQ(client.diary.events[group].size(), 1u);
+  EXPECT_EQ(view(group).kind, model::ConversationKind::group);
+  EXPECT_EQ(view(group).title, "walk");
 }
 
 TEST_F(GroupsTest, WhoIsRemovedKeepsWhatTheyHadAndAsksForNothing) {

@@ -22,7 +22,7 @@ struct Verb {
 constexpr std::array verbs{
     Verb{What::list, "/list", "", "your conversations, with what you have not read"},
     Verb{What::open, "/open", "NAME",
-         "talk to a person, or in a group: a name, a title, or a number of /list;\n"
+         "a person, the title of a group, or a number of /list;\n"
          "without NAME: where the newest unread message is"},
     Verb{What::more, "/more", "", "earlier messages of this conversation"},
     Verb{What::info, "/info", "", "who has read your newest message here"},

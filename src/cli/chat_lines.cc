@@ -85,8 +85,7 @@ class Lines final : public ChatView {
         what = last->from + ": " + text;
       }
     } else {
-      what = conversation.group ? "you are in the group " + printable(conversation.with) + " now"
-                                : printable(conversation.with) + " opened a talk with you";
+      what = "you are in the group " + printable(conversation.with) + " now";
     }
     say(dim("  » " + what + "   (" +
             (conversation.unread > 0 ? std::to_string(conversation.unread) + " unread; " : "") + "/open " +

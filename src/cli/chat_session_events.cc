@@ -184,9 +184,9 @@ void ChatSession::on_listed(const model::ConversationId& conversation) {
     return done_acting(turn);
   }
   if (parts_.script || !was_online_ || !known_.insert(conversation).second) return;
+  // A talk of two is news once something is said in it.
   const auto* view = client_.core().conversation(conversation);
-  if (view && !view->left && open_ != conversation && opening_ == std::nullopt)
-    notice(conversation, std::nullopt);
+  if (shown_.group(conversation) && !view->left && open_ != conversation) notice(conversation, std::nullopt);
 }
 
 // --- what is read, and what people see of the rest
