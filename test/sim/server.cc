@@ -221,7 +221,7 @@ bool Server::on_gateway(size_t shard, std::function<void(gateway::Gateway&)> cal
 }
 
 Server::Copy Server::copy() const {
-  return {disk_.snapshot(), store_.snapshot(), accounts_.snapshot()};
+  return {disk_.snapshot(), store_.snapshot(), accounts_.snapshot(), trimmed_};
 }
 
 Server::Copy Server::untrimmed_copy() const {
@@ -231,7 +231,7 @@ Server::Copy Server::untrimmed_copy() const {
 }
 
 void Server::restore(const Copy& copy) {
-  trimmed_.clear();
+  trimmed_ = copy.trimmed;
   disk_.restore(copy.disk);
   store_.restore(copy.store);
   accounts_.restore(copy.accounts);

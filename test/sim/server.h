@@ -27,6 +27,7 @@ class Server {
     memory::MemoryDisk::Snapshot disk;
     memory::MemoryStore::Snapshot store;
     memory::MemoryAccounts::Snapshot accounts;
+    std::map<std::string, base::Bytes> trimmed;  // files that were removed from the log before
   };
 
   // `network` may be nullptr: then nobody can connect.

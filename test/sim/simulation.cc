@@ -472,7 +472,9 @@ void Simulation::check_folds() {
     replay.clock.jump(std::chrono::duration_cast<milliseconds>(server_.clock.wall() - replay.clock.wall()));
     replay.restore(copy);
     replay.start();
-    for (int tries = 0; tries < 60 && !replay.quiet(); ++tries) scheduler_.run_for(milliseconds(500));
+    // A narrow server with a slow disk takes its time for all that there ever was.
+    const auto tries_max = patience / milliseconds(500);
+    for (int tries = 0; tries < tries_max && !replay.quiet(); ++tries) scheduler_.run_for(milliseconds(500));
     if (replay.quiet()) {
       history_.fold_hash(fmt::format("a replay from checkpoint {}", i + 1), replay.fold_hash());
     } else {
