@@ -39,12 +39,15 @@ void Core::State::on_welcome(const wire::Welcome& welcome) {
   const size_t frame_bytes = static_cast<size_t>(
       welcome.frame_bytes_max ? std::min<uint64_t>(welcome.frame_bytes_max, limits.frame_bytes_max)
                               : limits.frame_bytes_max);
+  const size_t rows_told = welcome.sync_rows_max
+                               ? static_cast<size_t>(std::min<uint64_t>(welcome.sync_rows_max, sync_rows_max))
+                               : sync_rows_max;
   const size_t rows = frame_bytes > sync_head_bytes ? (frame_bytes - sync_head_bytes) / sync_row_bytes : 1;
   timelines.connected({.self = welcome.user,
                        .branch = welcome.branch,
                        .changes = welcome.sync == "changes",
                        .pulls_max = pulls,
-                       .chunk_rows_max = std::max<size_t>(1, std::min(sync_rows_max, rows))});
+                       .chunk_rows_max = std::max<size_t>(1, std::min(rows_told, rows))});
   commands.connected();
   const size_t others = pulls + others_in_flight_max;
   outbox.connected(in_flight > others ? in_flight - others : 1);

@@ -36,8 +36,8 @@ struct Limits {
   size_t sends_in_flight_max = 32;           // unanswered requests of one session: busy
   size_t unacked_places_max = 512;  // places sent to a session whose ack would be a mark; beyond it delivered
                                     // is derived only after the next page
-  size_t unsettled_conversations_max =
-      16'384;  // listed by a session's syncs and not pulled; beyond it delivered is not derived in that session
+  size_t unsettled_conversations_max = 16'384;  // listed by a session's syncs and not pulled; beyond it
+                                                // delivered is not derived in that session
   nanoseconds mark_interval = std::chrono::seconds(1);  // between two marks of a person in a conversation
   size_t marks_waiting_max = 100'000;  // of a gateway; beyond it the client's own mark must tell
   size_t refused_client_ids_max = 32;  // remembered for `previous`; the oldest is forgotten
@@ -55,7 +55,9 @@ struct Limits {
   size_t loads_in_flight_max = 256;  // per shard; beyond it dispatch waits
   size_t overtaking_records_max =
       1024;  // records that may overtake a suspended one; beyond it dispatch waits
-  size_t unflushed_records_max = 16'384;      // folded while a flush is under way; beyond it dispatch waits
+  size_t unflushed_records_max = 16'384;   // folded while a flush is under way; beyond it dispatch waits
+  size_t undispatched_records_max = 4096;  // records of a shard that wait for dispatch: new ones hear busy,
+                                           // or those who heard nothing would send again what waits already
   size_t undispatched_bytes_max = 64u << 20;  // records of a shard that wait for dispatch: new ones hear
                                               // busy, and a replay pauses
   nanoseconds receipt_interval = std::chrono::seconds(1);  // between two receipt frames of a conversation

@@ -50,6 +50,8 @@ struct Conversation {
     bool in_block = false;  // it goes to the store in a block
   };
   std::map<std::pair<model::UserId, model::ClientId>, Left> entries;  // left the state, not committed
+  // Read from the store for what waits in the queue; a storm of repeats asks for neighbours.
+  std::map<std::pair<model::UserId, model::ClientId>, fold::Entry> read_entries;
   std::vector<std::pair<model::UserId, std::vector<fold::KeyedEntry>>> blocks;  // went into no flush yet
   std::vector<model::UserId> new_members;  // whose list rows went into no flush yet
   struct StepTimes {

@@ -10,6 +10,7 @@ namespace {
 constexpr auto read_retry_interval = std::chrono::seconds(1);
 // How many of the oldest are looked at when one must go; the rest is younger and likelier to be in use.
 constexpr size_t eviction_candidates_max = 64;
+constexpr size_t read_entries_max = 64;
 }  // namespace
 
 Conversations::Conversations(Parts parts)
@@ -132,7 +133,7 @@ void Conversations::look_up(Conversation& conversation, model::UserId user, cons
 void Conversations::read_entries(const model::ConversationId& id, model::UserId user,
                                  const fold::Lookups& needed, LookedUp done) {
   parts_.readers.post([this, id, user, needed, done = std::move(done)]() mutable {
-    auto own = find_entry(id, user, needed.own), previous = find_entry(id, user, needed.previous);
+    auto own = find_entries(id, user, needed.own), previous = find_entries(id, user, needed.previous);
     parts_.executor.post([this, id, user, needed, own = std::move(own), previous = std::move(previous),
                           done = std::move(done)]() mutable {
       if (!own || !previous) {
@@ -146,15 +147,23 @@ void Conversations::read_entries(const model::ConversationId& id, model::UserId 
       }
       Conversation& c = *all_.at(id);
       c.phase = Conversation::Phase::ready;
-      done(c, {*own, *previous});
+      const auto found = [&](const auto& entries, const std::optional<model::ClientId>& wanted) {
+        if (c.read_entries.size() > read_entries_max) c.read_entries.clear();
+        for (const auto& e : entries) c.read_entries.emplace(std::pair(user, e.client_id), e.entry);
+        const fold::Entry* entry = wanted ? fold::find_entry(entries, *wanted) : nullptr;
+        return entry ? std::optional(*entry) : std::nullopt;
+      };
+      const auto of_own = found(*own, needed.own), of_previous = found(*previous, needed.previous);
+      done(c, {of_own, of_previous});
+      if (c.queue.empty()) c.read_entries.clear();
       parts_.ready(c);
     });
   });
 }
 
-base::Result<std::optional<fold::Entry>> Conversations::find_entry(
+base::Result<std::vector<fold::KeyedEntry>> Conversations::find_entries(
     const model::ConversationId& id, model::UserId user, const std::optional<model::ClientId>& wanted) {
-  if (!wanted) return std::optional<fold::Entry>();
+  if (!wanted) return std::vector<fold::KeyedEntry>();
   auto found = parts_.store.find_entry(id, user, *wanted);
   if (!found) return base::fail(found.error());
   return fold::decode_found(*found, *wanted);

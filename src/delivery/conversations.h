@@ -62,8 +62,9 @@ class Conversations {
   void read_entries(const model::ConversationId& id, model::UserId user, const fold::Lookups& needed,
                     LookedUp done);
   // On the read pool.
-  base::Result<std::optional<fold::Entry>> find_entry(const model::ConversationId& id, model::UserId user,
-                                                      const std::optional<model::ClientId>& wanted);
+  base::Result<std::vector<fold::KeyedEntry>> find_entries(const model::ConversationId& id,
+                                                           model::UserId user,
+                                                           const std::optional<model::ClientId>& wanted);
   // Lets the oldest clean ones go until there is room. False: there is none.
   bool make_room();
   void forget(Conversation& conversation);

@@ -170,9 +170,13 @@ fold::Found Shard::found_in_memory(const Conversation& c, model::UserId user, fo
   fold::Found found;
   const auto find = [&](std::optional<model::ClientId>& wanted, std::optional<fold::Entry>& into) {
     if (!wanted) return;
-    const auto it = c.entries.find({user, *wanted});
-    if (it == c.entries.end()) return;
-    into = it->second.entry;
+    if (const auto it = c.entries.find({user, *wanted}); it != c.entries.end()) {
+      into = it->second.entry;
+    } else if (const auto read = c.read_entries.find({user, *wanted}); read != c.read_entries.end()) {
+      into = read->second;
+    } else {
+      return;
+    }
     wanted.reset();
   };
   find(needed.own, found.own);
@@ -207,6 +211,7 @@ void Shard::go_on(Conversation& c) {
     c.queue.pop_front();
     fold_now(c, std::move(record), found);
   }
+  c.read_entries.clear();
 }
 
 void Shard::fold_now(Conversation& c, Dispatched record, const fold::Found& found) {

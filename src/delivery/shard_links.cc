@@ -76,6 +76,7 @@ void Shard::take(uint64_t, ports::Commands frame) {
   // Room for the state is made before the append: what stands in the log must be folded, whatever there is
   // room for. The load and the sync of the log then run side by side.
   const bool too_much = arrived_bytes_ > parts_.limits.undispatched_bytes_max ||
+                        arrived_.size() > parts_.limits.undispatched_records_max ||
                         (effects_.full() && std::ranges::any_of(frame.commands, causes_effects));
   Conversation* c = too_much ? nullptr : conversations_.try_get(frame.commands.front().conversation);
   if (!c) return refuse(frame.commands, Code::busy);

@@ -112,22 +112,31 @@ base::Bytes encode_block(const std::vector<KeyedEntry>& block) {
   return out;
 }
 
-base::Result<std::optional<Entry>> decode_found(const ports::Store::FoundEntries& found,
-                                                const model::ClientId& id) {
-  if (found.single) {
-    base::Reader r(*found.single);
-    const Entry e = take(r);
-    if (!r.finished()) return base::failure("a dedupe entry cannot be read");
-    return std::optional(e);
-  }
+base::Result<std::vector<KeyedEntry>> decode_found(const ports::Store::FoundEntries& found,
+                                                   const model::ClientId& id) {
+  std::vector<KeyedEntry> entries;
   if (found.block) {
     base::Reader r(*found.block);
-    std::vector<KeyedEntry> block;
-    if (!take(r, block, entry_block_size) || !r.finished())
+    if (!take(r, entries, entry_block_size) || !r.finished())
       return base::failure("a block of dedupe entries cannot be read");
-    if (const Entry* e = find_in(block, id)) return std::optional(*e);
   }
-  return std::optional<Entry>();
+  if (found.single) {
+    base::Reader r(*found.single);
+    const KeyedEntry single{id, take(r)};
+    if (!r.finished()) return base::failure("a dedupe entry cannot be read");
+    // It came later than the block, which does not have it.
+    const auto at = std::ranges::lower_bound(entries, id, {}, &KeyedEntry::client_id);
+    if (at != entries.end() && at->client_id == id) {
+      *at = single;
+    } else {
+      entries.insert(at, single);
+    }
+  }
+  return entries;
+}
+
+const Entry* find_entry(const std::vector<KeyedEntry>& entries, const model::ClientId& id) {
+  return find_in(entries, id);
 }
 
 }  // namespace tidings::fold

@@ -57,8 +57,9 @@ class Entries {
 
 base::Bytes encode_entry(const Entry& entry);
 base::Bytes encode_block(const std::vector<KeyedEntry>& block);
-// What the store found for `id`.
-base::Result<std::optional<Entry>> decode_found(const ports::Store::FoundEntries& found,
-                                                const model::ClientId& id);
+// What the store found: every entry that was read, by client id. A look-up of one id answers for its block.
+base::Result<std::vector<KeyedEntry>> decode_found(const ports::Store::FoundEntries& found,
+                                                   const model::ClientId& id);
+const Entry* find_entry(const std::vector<KeyedEntry>& entries, const model::ClientId& id);
 
 }  // namespace tidings::fold

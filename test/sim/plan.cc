@@ -57,6 +57,7 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
   limits.states_max = random.between(2, 8);
   limits.loads_in_flight_max = random.between(1, 4);
   limits.overtaking_records_max = random.between(2, 64);
+  limits.undispatched_records_max = 2 * limits.overtaking_records_max;
   limits.flush_records_max = random.between(1, 40);
   limits.flush_interval = up_to(random, milliseconds(2), milliseconds(300));
   limits.store_sync_interval = up_to(random, milliseconds(100), seconds(10));
