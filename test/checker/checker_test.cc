@@ -310,6 +310,64 @@ TEST(checker, branch_a_restore_excuses_nothing_that_was_in_the_copy) {
   EXPECT_EQ(verdict.count(Law::kept), 2u) << verdict.counts_text();  // message 1, and 3 after the restore
 }
 
+// A group of ann, to which she adds others.
+struct Group : Story {
+  Group() { conversation.bytes[0] = 7; }
+  model::Event change(uint64_t seq, decltype(model::Event::body) body, uint64_t id = 0) {
+    auto e = event(seq, 0, ann, id);
+    e.body = std::move(body);
+    return e;
+  }
+  model::Event created(model::History joiners) {
+    return change(1, model::ConversationCreated{model::ConversationKind::group, {ann}, "", joiners});
+  }
+  void copy_of(UserId user, std::string holder, bool fresh, const std::vector<model::Event>& events) {
+    Copy c{std::move(holder), fresh, user, conversation, {}};
+    for (const auto& e : events) c.events.push_back(observed(e));
+    history.final_copy(std::move(c));
+  }
+  uint64_t private_count() { return check(history).count(Law::is_private); }
+};
+
+TEST(checker, private_a_stranger_is_shown_an_event) {
+  Group g;
+  const auto created = g.created(model::History::all);
+  g.show(g.bobs, created);
+  g.copy_of(ann, "fresh", true, {created});
+  EXPECT_EQ(g.private_count(), 1u);
+}
+
+TEST(checker, private_who_joined_in_a_lost_branch_could_read_there) {
+  for (const bool joined : {true, false}) {
+    Group g;
+    const auto created = g.created(model::History::all);
+    g.history.copy_aside(g.now += second_ns, 1);
+    if (joined) g.show(g.anns, g.change(2, model::MembersAdded{{bob}}));
+    g.show(g.bobs, created);
+    g.history.restore(g.now += second_ns, 1);
+    g.copy_of(ann, "fresh", true, {created});
+    EXPECT_EQ(g.private_count(), joined ? 0u : 1u);
+    g.now += 10 * second_ns;
+    g.show(g.bobs, created);
+    EXPECT_EQ(g.private_count(), joined ? 1u : 2u);
+  }
+}
+
+TEST(checker, private_what_the_server_forgot_may_have_been_seen_before) {
+  Group g;
+  std::vector<model::Event> events{g.created(model::History::joining)};
+  for (uint64_t i = 0; i < 9; ++i) {
+    events.push_back(g.change(2 + 2 * i, model::MembersAdded{{bob}}));
+    events.push_back(g.change(3 + 2 * i, model::MemberRemoved{bob}));
+  }
+  g.show(g.bobs, events[1]);
+  g.copy_of(ann, "ann's fresh device", true, events);
+  g.copy_of(bob, "bob's phone", false, {events[1]});
+  EXPECT_EQ(g.private_count(), 0u) << check(g.history).first;
+  g.copy_of(bob, "bob's fresh device", true, {events[1]});
+  EXPECT_EQ(g.private_count(), 1u);
+}
+
 TEST(checker, same_fold_hashes_differ) {
   Story s;
   s.plain();

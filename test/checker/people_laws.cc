@@ -264,26 +264,55 @@ class People {
 
   void judge_private() {
     const bool restored = has_restore();
-    const auto tell = [&](const std::string& who, UserId user, const Observed& event) {
+    collect_lost_joins();
+    // What was seen while it was allowed may stay: `time_ns` is when; nullopt: of a copy at the end.
+    const auto tell = [&](const std::string& who, UserId user, const Observed& event,
+                          std::optional<int64_t> time_ns, bool fresh) {
       if (!reference_.find(event.conversation)) return;  // other laws tell
       const auto* stored = reference_.at(event.conversation, event.seq);
       if (restored && !(stored && stored->id == event.id)) return;
       if (reference_.may_read(user, event.conversation, event.seq)) return;
+      if (!fresh && reference_.might_read(user, event.conversation, event.seq)) return;
+      if (time_ns && in_lost_branch(*time_ns) && lost_joins_.contains({user, event.conversation})) return;
       blame_(Law::is_private, fmt::format("{} has {}, but is no member there", who, describe(event)));
     };
     for (const auto& record : history_.records()) {
       if (record.what == What::show) {
-        tell(device(record.device).name, device(record.device).user, record.event);
+        tell(device(record.device).name, device(record.device).user, record.event, record.time_ns, false);
       }
     }
     for (const auto& page : history_.pages()) {
       for (const auto& event : page.events) {
-        tell("a page for " + device(page.device).name, device(page.device).user, event);
+        tell("a page for " + device(page.device).name, device(page.device).user, event, page.time_ns, false);
       }
     }
     for (const auto& copy : history_.copies()) {
-      for (const auto& event : copy.events) tell(copy.holder, copy.user, event);
+      for (const auto& event : copy.events) tell(copy.holder, copy.user, event, std::nullopt, copy.fresh);
     }
+  }
+
+  // Who became a member in a branch that a restore took away could read there what both branches have.
+  void collect_lost_joins() {
+    std::map<uint64_t, int64_t> copied;
+    for (const auto& record : history_.records()) {
+      if (record.what == What::copy) copied[record.number] = record.time_ns;
+      if (record.what == What::restore)
+        lost_.push_back({copied[record.number], record.time_ns + in_flight_ns});
+    }
+    for (const auto& record : history_.records()) {
+      if (record.what != What::show || !record.event.body || !in_lost_branch(record.time_ns)) continue;
+      const auto* stored = reference_.at(record.event.conversation, record.event.seq);
+      if (stored && stored->id == record.event.id) continue;
+      for (const auto& person : history_.devices()) {
+        if (joins(*record.event.body, person.user))
+          lost_joins_.insert({person.user, record.event.conversation});
+      }
+    }
+  }
+  bool in_lost_branch(int64_t time_ns) const {
+    return std::any_of(lost_.begin(), lost_.end(), [time_ns](const auto& window) {
+      return window.first <= time_ns && time_ns <= window.second;
+    });
   }
 
   // --- same state
@@ -344,7 +373,8 @@ class People {
       }
       tell("members" + members);
     }
-    if (in && a.unread != b.unread && !has_restore()) tell(fmt::format("{} and {} unread", a.unread, b.unread));
+    if (in && a.unread != b.unread && !has_restore())
+      tell(fmt::format("{} and {} unread", a.unread, b.unread));
     const auto* c = reference_.find(a.conversation);
     if (!c || a.left || has_restore()) return;
     const auto of_a = levels_of(a, *c), of_b = levels_of(b, *c);
@@ -417,6 +447,8 @@ class People {
   std::map<Sight, Levels> levels_;
   std::map<Sight, uint64_t> told_;  // read marks that are not hidden, of processes that still run
   std::optional<int64_t> restored_ns_;
+  std::vector<std::pair<int64_t, int64_t>> lost_;  // from when to when a branch was seen that a restore left
+  std::set<Place> lost_joins_;
   // Delivered, and not shown yet: while a client syncs it keeps what comes, and shows it afterwards.
   struct Early {
     Place place;

@@ -16,12 +16,15 @@ struct Joining {
   model::History& history;
 
   void joins(model::UserId user) {
-    auto& intervals = c.members[user].intervals;
+    auto& [intervals, forgotten] = c.members[user];
     if (history == model::History::all) {
       intervals = {{1, 0}};
       return;
     }
-    if (intervals.size() == intervals_max) intervals.erase(intervals.begin());
+    if (intervals.size() == intervals_max) {
+      forgotten.push_back(intervals.front());
+      intervals.erase(intervals.begin());
+    }
     intervals.push_back({event.seq.value, 0});
   }
   void goes(model::UserId user) {
@@ -62,9 +65,22 @@ std::string describe(const Observed& event) {
                      model::to_text(event.client_id), event.from.value, model::to_text(event.conversation));
 }
 
+namespace {
+
+bool covers(const std::vector<Reference::Interval>& intervals, uint64_t seq) {
+  return std::any_of(intervals.begin(), intervals.end(), [seq](const Reference::Interval& i) {
+    return seq >= i.since && (i.until == 0 || seq <= i.until);
+  });
+}
+
+}  // namespace
+
 bool Reference::Member::may_read(uint64_t seq) const {
-  return std::any_of(intervals.begin(), intervals.end(),
-                     [seq](const Interval& i) { return seq >= i.since && (i.until == 0 || seq <= i.until); });
+  return covers(intervals, seq);
+}
+
+bool Reference::Member::might_read(uint64_t seq) const {
+  return may_read(seq) || covers(forgotten, seq);
 }
 
 Reference::Reference(const History& history, const Blame& blame) {
@@ -127,6 +143,14 @@ bool Reference::may_read(model::UserId user, const model::ConversationId& conver
   if (!c) return false;
   const auto member = c->members.find(user);
   return member != c->members.end() && member->second.may_read(seq.value);
+}
+
+bool Reference::might_read(model::UserId user, const model::ConversationId& conversation,
+                           model::Seq seq) const {
+  const auto* c = find(conversation);
+  if (!c) return false;
+  const auto member = c->members.find(user);
+  return member != c->members.end() && member->second.might_read(seq.value);
 }
 
 bool Reference::is_closed_to(model::UserId user, const model::ConversationId& conversation, uint64_t from,

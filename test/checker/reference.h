@@ -24,8 +24,11 @@ class Reference {
   };
   struct Member {
     std::vector<Interval> intervals;
+    std::vector<Interval> forgotten;  // older ones, which the server no longer knows
     bool in() const { return !intervals.empty() && intervals.back().until == 0; }
     bool may_read(uint64_t seq) const;
+    // Now, or once.
+    bool might_read(uint64_t seq) const;
   };
   struct Conversation {
     std::vector<Observed> events;             // [seq - 1]; seq 0: nobody has it
@@ -40,6 +43,7 @@ class Reference {
   // nullptr if there is none.
   const Observed* at(const model::ConversationId& conversation, model::Seq seq) const;
   bool may_read(model::UserId user, const model::ConversationId& conversation, model::Seq seq) const;
+  bool might_read(model::UserId user, const model::ConversationId& conversation, model::Seq seq) const;
   // Nothing from..to, both included, is for this person.
   bool is_closed_to(model::UserId user, const model::ConversationId& conversation, uint64_t from,
                     uint64_t to) const;
