@@ -15,8 +15,9 @@ using model::UserId;
 constexpr uint64_t own_after_read_max = 64;      // protocol.md §8
 constexpr int64_t in_flight_ns = 5'000'000'000;  // what an old branch said may still arrive for so long
 
-// What a client keeps while it syncs it shows before so long.
-constexpr int64_t kept_ns = 10'000'000'000;
+// What a client keeps while it syncs, or until a pull has shown whose history it is, it shows before so long.
+// (A pull is asked again after a minute, and a narrow server answers late.)
+constexpr int64_t kept_ns = 60'000'000'000;
 
 std::string at(int64_t time_ns) {
   return fmt::format("{:.6f} s", static_cast<double>(time_ns) / 1e9);
@@ -449,7 +450,7 @@ class People {
   std::optional<int64_t> restored_ns_;
   std::vector<std::pair<int64_t, int64_t>> lost_;  // from when to when a branch was seen that a restore left
   std::set<Place> lost_joins_;
-  // Delivered, and not shown yet: while a client syncs it keeps what comes, and shows it afterwards.
+  // Delivered, and not shown yet: while a client syncs or checks its copy it keeps what comes.
   struct Early {
     Place place;
     uint64_t delivered;
