@@ -57,7 +57,7 @@ Outcome Simulation::run() {
   scheduler_.run_for(plan_.active);
   heal();
   // Until everybody has found out which connections are dead: a ping and its time-out.
-  if (plan_.copies_back) scheduler_.run_for(seconds(60));
+  scheduler_.run_for(seconds(60));
   settle("after everything was healed");
   add_fresh_devices();
   settle("with fresh devices");
