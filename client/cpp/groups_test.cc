@@ -111,6 +111,33 @@ TEST_F(GroupsTest, WhoIsAddedLearnsWhatTheGroupIsThoughItsFirstEventIsAHole) {
   EXPECT_EQ(view(group).title, "walk");
 }
 
+TEST_F(GroupsTest, WhatARowToldOfALostHistoryIsToldAnew) {
+  for (const bool removed : {false, true}) {
+    const auto group = server.group(bob, {ann}, "walk");
+    if (core().connection() != Connection::online) go_online();
+    time.run_for(seconds(60));
+    const auto copy = server.backup();
+    server.up = false;
+    server.cut();
+    server.append(group, bob, server.fresh(), model::ConversationUpdated{"hike", std::nullopt});
+    server.say(group, bob, "one");
+    server.instead = [](const wire::ClientFrame& frame) {
+      return std::holds_alternative<wire::PullFrame>(frame);
+    };
+    server.up = true;
+    time.run_for(seconds(60));
+    ASSERT_EQ(view(group).title, "hike") << "told by the row alone";
+    ASSERT_EQ(view(group).have.seq, model::Seq{1});
+    server.instead = nullptr;
+    server.restore(copy);
+    if (removed) server.append(group, bob, server.fresh(), model::MemberRemoved{ann});
+    time.run_for(seconds(120));
+    EXPECT_EQ(view(group).left, removed);
+    EXPECT_EQ(view(group).have.seq, model::Seq{removed ? 2u : 1u});
+    if (!removed) EXPECT_EQ(view(group).title, "walk");
+  }
+}
+
 TEST_F(GroupsTest, WhoIsRemovedKeepsWhatTheyHadAndAsksForNothing) {
   const auto group = server.group(bob, {ann});
   server.say(group, bob, "one");

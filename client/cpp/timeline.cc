@@ -179,6 +179,7 @@ void Timeline::doubt(model::UserId self) {
   held_.early -= early_.size();
   early_.clear();
   view_.head = view_.have.seq;
+  view_.told_to = std::min(view_.told_to, view_.have.seq);
 }
 
 void Timeline::keep_as_lost(const model::Event& event, model::UserId self) {

@@ -68,7 +68,8 @@ class Timeline {
   // Drops the copy; what `self` said in it is kept as lost until it is seen again.
   void forget(model::UserId self);
   // The server may have gone back: what came too early is dropped, and nothing above `have` is known any
-  // more. What `self` said there is kept as lost until it is seen again.
+  // more: a row must tell anew what follows from it. What `self` said there is kept as lost until it is seen
+  // again.
   void doubt(model::UserId self);
   // What was said and was not seen again since forget(), in order.
   std::vector<OutboxMessage> take_lost();

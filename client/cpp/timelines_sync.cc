@@ -30,6 +30,7 @@ void Timelines::connected(const Welcomed& welcomed) {
       if (conversation.timeline.behind()) {
         conversation.timeline.doubt(self_);
         conversation.recovering = true;
+        continue;  // without an entry the server lists it in any case
       }
     }
     // Of changes only what an earlier connection left behind: the server cannot know that it is owed.
