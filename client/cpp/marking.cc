@@ -48,8 +48,10 @@ void Marking::settle(const model::ConversationId& id, Entry& entry, MonotonicTim
 bool Marking::read(const model::ConversationId& id, const model::Cursor& event, model::Ord ord, bool hidden,
                    MonotonicTime now) {
   Entry& entry = entries_[id];
-  if (event.seq <= entry.read.event.seq || event.seq <= entry.told_read) return false;
+  if (event.seq <= entry.read.event.seq) return false;
+  // What the server knows is kept, too: it may go back to a copy in which it does not know it.
   entry.read = {event, ord, hidden};
+  if (event.seq <= entry.told_read) return false;
   if (entry.given_up) return true;
   const auto at = entry.sent ? std::max(now, *entry.sent + interval) : now;
   wake(id, entry, entry.at ? std::min(*entry.at, at) : at);

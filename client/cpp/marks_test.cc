@@ -162,6 +162,21 @@ TEST_F(MarksTest, AfterARestoreMarksAreThoseOfTheServer) {
   EXPECT_EQ(view().unread, 1u);
 }
 
+TEST_F(MarksTest, WhatAnotherDeviceReadFirstIsToldWhenTheServerHasForgottenIt) {
+  server.say(chat, bob, "one");
+  go_online();
+  const auto backup = server.backup();
+  server.mark(chat, ann, 2, 1, 2);
+  time.run_for(seconds(1));
+  ASSERT_EQ(view().mark_of(ann).read, model::Seq{2}) << "another device";
+  core().read(chat, {2});
+  time.run_for(seconds(2));
+  ASSERT_THAT(read_marks(), IsEmpty()) << "it is known";
+  server.restore(backup);
+  time.run_for(seconds(60));
+  EXPECT_EQ(server.chats[chat].states[ann].read, 2u);
+}
+
 TEST_F(MarksTest, ReceiptsBecomeTicks) {
   go_online();
   ASSERT_TRUE(core().send(chat, {.text = "hi"}).ok());
