@@ -16,8 +16,8 @@ constexpr uint64_t own_after_read_max = 64;      // protocol.md §8
 constexpr int64_t in_flight_ns = 5'000'000'000;  // what an old branch said may still arrive for so long
 
 // What a client keeps while it syncs, or until a pull has shown whose history it is, it shows before so long.
-// (A pull is asked again after a minute, and a narrow server answers late.)
-constexpr int64_t kept_ns = 60'000'000'000;
+// (A narrow server answers late; longer would hide deliveries that are none.)
+constexpr int64_t kept_ns = 35'000'000'000;
 
 std::string at(int64_t time_ns) {
   return fmt::format("{:.6f} s", static_cast<double>(time_ns) / 1e9);
