@@ -17,7 +17,7 @@ constexpr int64_t in_flight_ns = 5'000'000'000;  // what an old branch said may 
 
 // What a client keeps while it syncs, or until a pull has shown whose history it is, it shows before so long.
 // (A narrow server answers late; longer would hide deliveries that are none.)
-constexpr int64_t kept_ns = 35'000'000'000;
+constexpr int64_t kept_ns = 20'000'000'000;
 
 std::string at(int64_t time_ns) {
   return fmt::format("{:.6f} s", static_cast<double>(time_ns) / 1e9);
