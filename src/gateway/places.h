@@ -3,8 +3,8 @@
 // that number makes it a mark, where the session is contiguous: the device lacks nothing below.
 //
 // A session is contiguous nowhere before its first sync is complete; after it everywhere but in the
-// conversations that a sync listed or that its person joined since, and there from the end of a pull on. What was written and acked before
-// that sync is complete counts when it is.
+// conversations that a sync listed or that its person joined since, and there from the end of a pull on. What
+// was written and acked before that sync is complete counts when it is.
 #pragma once
 
 #include <cstddef>

@@ -82,10 +82,9 @@ base::Result<std::unique_ptr<Node>> Node::make(Parts parts) {
   s.lineage = {s.parts.random.u64(), s.parts.log.end(), s.parts.log.time(), model::Lineage::Reason::start};
 
   const size_t count = s.parts.shards.size();
-  s.writer = std::make_unique<delivery::StoreWriter>(
-      delivery::StoreWriter::Parts{s.parts.store_executor, s.parts.store, s.parts.clock, s.parts.limits,
-                                   s.parts.metrics, count, s.low, s.parts.fatal,
-                                   [&s](model::Position low) { s.parts.log.trim(low); }});
+  s.writer = std::make_unique<delivery::StoreWriter>(delivery::StoreWriter::Parts{
+      s.parts.store_executor, s.parts.store, s.parts.clock, s.parts.limits, s.parts.metrics, count, s.low,
+      s.parts.fatal, [&s](model::Position low) { s.parts.log.trim(low); }});
   for (size_t i = 0; i < count; ++i) {
     s.shards.push_back(std::make_unique<delivery::Shard>(delivery::Shard::Parts{
         i, count, *s.parts.shards[i], s.parts.readers, s.parts.log, s.parts.store, *s.writer, s.parts.limits,
@@ -104,9 +103,9 @@ base::Result<std::unique_ptr<Node>> Node::make(Parts parts) {
             [gateway = s.gateways[other].get(), hello] { gateway->on_device_hello(hello); });
       }
     };
-    s.gateways.push_back(std::make_unique<gateway::Gateway>(
-        gateway::Gateway::Parts{*s.parts.shards[i], s.parts.clock, s.parts.random, s.parts.accounts,
-                                s.parts.limits, s.parts.metrics, branch_text(s.lineage.tag), announce, s.lineages}));
+    s.gateways.push_back(std::make_unique<gateway::Gateway>(gateway::Gateway::Parts{
+        *s.parts.shards[i], s.parts.clock, s.parts.random, s.parts.accounts, s.parts.limits, s.parts.metrics,
+        branch_text(s.lineage.tag), announce, s.lineages}));
     std::vector<ports::LinkToCore*> to_core;
     for (size_t core = 0; core < count; ++core) {
       s.links.push_back(std::make_unique<embedded::LocalLink>(

@@ -129,7 +129,8 @@ TEST(EmbeddedLog, says_where_the_damage_is_and_changes_nothing) {
       restart(disk).error().sentence,
       "the log is damaged: /log/0000000001.log at byte " + std::to_string(second_group) +
           ": group 2 is unreadable, but it was synced once. Nothing was changed; put back a backup of the "
-          "data directory, or the undamaged file; `tidings doctor` says what would be lost by cutting the log "
+          "data directory, or the undamaged file; `tidings doctor` says what would be lost by cutting the "
+          "log "
           "there");
   EXPECT_EQ(disk.snapshot().files, before);
 }

@@ -70,8 +70,7 @@ base::Result<StoreMarks> read_store_marks(const std::string& directory) {
     return status.IsNotFound() ? rocksdb::Status::OK() : status;
   };
   base::Bytes low, highest, lineage;
-  for (const auto& [key, value] :
-       {std::pair("low", &low), {"bounds", &highest}, {"lineage", &lineage}}) {
+  for (const auto& [key, value] : {std::pair("low", &low), {"bounds", &highest}, {"lineage", &lineage}}) {
     if (const auto status = get(key, *value); !status.ok()) return failed(directory, status.ToString());
   }
   if (!low.empty()) marks.low = {base::Reader(low).fixed<uint64_t>()};
