@@ -368,6 +368,47 @@ TEST(checker, private_what_the_server_forgot_may_have_been_seen_before) {
   EXPECT_EQ(g.private_count(), 1u);
 }
 
+TEST(checker, marks_may_not_fall) {
+  Story s;
+  s.plain();
+  s.history.receipt_seen(s.now += second_ns, 0, s.conversation, bob, Seq{2}, Seq{2});
+  EXPECT_EQ(check(s.history).count(Law::marks), 0u) << check(s.history).first;
+  s.history.receipt_seen(s.now += second_ns, 0, s.conversation, bob, Seq{1}, Seq{2});
+  EXPECT_EQ(check(s.history).count(Law::marks), 1u);
+}
+
+TEST(checker, marks_read_is_not_above_delivered_nor_beyond_what_is_there) {
+  Story s;
+  s.plain();
+  s.history.receipt_seen(s.now += second_ns, 0, s.conversation, bob, Seq{3}, Seq{2});
+  EXPECT_EQ(check(s.history).count(Law::marks), 1u);
+  s.history.receipt_seen(s.now += second_ns, 0, s.conversation, bob, Seq{3}, Seq{90});
+  EXPECT_EQ(check(s.history).count(Law::marks), 2u);
+}
+
+TEST(checker, unread_is_counted) {
+  Story s;
+  s.plain();
+  s.history.unread_seen(1, s.conversation, 2);
+  EXPECT_EQ(check(s.history).count(Law::unread), 0u) << check(s.history).first;
+  s.history.unread_seen(1, s.conversation, 1);
+  EXPECT_EQ(check(s.history).count(Law::unread), 1u);
+}
+
+TEST(checker, same_state_two_devices_disagree) {
+  Story s;
+  s.plain();
+  const auto laptop = s.history.add_device({"bob's laptop", bob, true});
+  const View view{.device = 1, .conversation = s.conversation, .title = {}, .member_count = 2, .unread = 2};
+  s.history.final_view(view);
+  s.history.final_view(
+      {.device = laptop, .conversation = s.conversation, .title = {}, .member_count = 2, .unread = 2});
+  EXPECT_EQ(check(s.history).count(Law::same_state), 0u) << check(s.history).first;
+  s.history.blocks_seen(1, {ann});
+  s.history.blocks_seen(laptop, {});
+  EXPECT_EQ(check(s.history).count(Law::same_state), 1u);
+}
+
 TEST(checker, same_fold_hashes_differ) {
   Story s;
   s.plain();
