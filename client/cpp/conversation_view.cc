@@ -170,7 +170,9 @@ bool fold_marks(ConversationView& view, const std::vector<model::Mark>& marks,
 
 Ticks ticks(const ConversationView& view, model::Seq seq, model::UserId self) {
   Ticks out;
-  if (view.member_count > model::listed_marks_max) {
+  // The server counts where many are or were members, though few may be left.
+  if (view.member_count > model::listed_marks_max || !view.counts.empty()) {
+    if (view.member_count <= 1) return out;
     out.of = view.member_count - 1;
     // Who has a later one has this one, too.
     for (const model::ReadCount& count : view.counts) {

@@ -231,6 +231,16 @@ TEST_F(MarksTest, LargeGroupsAreCounted) {
   EXPECT_EQ(server.got_of<wire::FocusFrame>()[1].conversation, group);
 }
 
+TEST_F(MarksTest, GroupsThatWereLargeAreStillCounted) {
+  const auto group = server.group(ann, {bob});
+  server.say(group, ann, "hi");
+  go_online();
+  server.push(wire::encode(
+      wire::Receipt{.conversation = group, .counts = {{{2}, 1, 1}}, .members = 2}));
+  time.run();
+  EXPECT_EQ(core().ticks(group, {2}), (Ticks{1, 1, 1})) << "two are left of many";
+}
+
 // --- acks
 
 TEST_F(MarksTest, AcksAfterOneSecond) {
