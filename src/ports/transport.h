@@ -2,10 +2,19 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "base/executor.h"
+#include "base/task.h"
+
 namespace tidings::ports {
+
+class Transport;
+// A transport on its way to another thread: nobody reads or writes it. Called once, there, with that thread's
+// executor, it is made again, without a handler; dropped, it cuts the connection.
+using MovedTransport = base::UniqueFunction<std::unique_ptr<Transport>(base::Executor& to)>;
 
 // Frames to and from one peer, whatever carries them: a WebSocket, a poll, the simulator. Frames arrive whole
 // and in order or not at all after some point; nothing is repeated. One thread (the shard or executor it was
@@ -37,6 +46,12 @@ class Transport {
   virtual void close(uint16_t code, std::string_view reason) = 0;
   // The frame limit was passed, UTF-8 was invalid and the like are closed by the transport itself (1009,
   // 1007, 1002).
+
+  // Reads nothing more until it is told to go on: what the peer sends waits in its own machine.
+  virtual void pause_reading(bool pause) { (void)pause; }
+  // Takes the connection off this thread; what is left of this object is to be destroyed and calls nobody any
+  // more. Not inside a call of the handler. Empty: this kind cannot, nothing has changed.
+  virtual MovedTransport move_out() { return {}; }
 
   // Who it is, for log lines and limits by address ("" if unknown).
   virtual std::string peer() const = 0;

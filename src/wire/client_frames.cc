@@ -34,6 +34,9 @@ ClientFrame read_hello(Fields& fields) {
     }
   }
   if (const auto branch = fields.optional_text("branch")) hello.branch = *branch;
+  if (const auto session = fields.optional_text("session")) hello.session = *session;
+  if (const auto resume = fields.optional_text("resume")) hello.resume = *resume;
+  hello.received = fields.optional_number("received");
   if (const auto newest = fields.optional_object("newest")) {
     Fields inner(*newest);
     Hello::Newest event;

@@ -37,6 +37,9 @@ std::string encode(const Hello& hello) {
     json.key("capabilities").begin_array();
     for (const auto& capability : hello.capabilities) json.string(capability);
     json.end_array();
+    if (hello.session) json.key("session").string(*hello.session);
+    if (hello.resume) json.key("resume").string(*hello.resume);
+    if (hello.received) json.key("received").number(*hello.received);
     if (hello.branch) json.key("branch").string(*hello.branch);
     if (!hello.newest) return;
     json.key("newest").begin_object();

@@ -35,6 +35,9 @@ struct Hello {
     model::Cursor event;
   };
   std::optional<Newest> newest;
+  // To go on with an earlier session (protocol.md §11): all three, or it is a new one.
+  std::optional<std::string> session, resume;  // of its last welcome
+  std::optional<uint64_t> received;            // its counted frames that are stored here
 };
 struct Ping {};
 struct Ack {
@@ -191,8 +194,9 @@ std::string encode(const SyncFrame&);
 struct Welcome {
   int version = protocol_version;
   std::string session, resume;
+  // The session of the hello goes on: its counted frames above `received` follow first, `replayed` of them.
   bool resumed = false;
-  uint64_t received = 0;
+  uint64_t received = 0, replayed = 0;
   model::UserId user;
   model::DeviceId device;
   uint64_t heartbeat_ms = 30000;
@@ -206,6 +210,20 @@ struct Welcome {
 // Ephemeral: not counted.
 struct Pong {
   base::WallTime now{};
+};
+// Ephemeral. Close this connection and open another one after so long: the server goes down.
+struct Moved {
+  uint64_t retry_ms = 0;
+};
+// Events and receipts of these conversations were left out, because this session did not take what it was
+// sent: each is to be pulled, even if its head is held (marks may have moved).
+struct Dirty {
+  struct Row {
+    model::ConversationId conversation;
+    model::Seq head;  // as far as it is known; 0: not
+  };
+  std::vector<Row> conversations;  // JSON: [conversation, head]
+  bool list = false;               // of others, too, that are not named: sync with the activity cursor
 };
 // The answer of an accepted command.
 struct Ok {
@@ -273,11 +291,13 @@ struct SyncAnswer {
   bool more = false;
   std::optional<model::ConversationId> next;  // with more: `from` of the next sync
 };
-using ServerFrame =
-    std::variant<Welcome, Pong, Ok, ErrorFrame, EventFrame, Receipt, PageFrame, SyncAnswer, UnknownFrame>;
+using ServerFrame = std::variant<Welcome, Pong, Moved, Dirty, Ok, ErrorFrame, EventFrame, Receipt, PageFrame,
+                                 SyncAnswer, UnknownFrame>;
 
 std::string encode(const Welcome&);
 std::string encode(const Pong&);
+std::string encode(const Moved&);
+std::string encode(const Dirty&);
 std::string encode(const Ok&);
 std::string encode(const ErrorFrame&);
 // The bytes of one event: the same for every socket, in live events and in pages.

@@ -18,6 +18,7 @@ ServerFrame read_welcome(Fields& fields) {
   welcome.resume = fields.optional_text("resume").value_or("");
   welcome.resumed = fields.optional_boolean("resumed").value_or(false);
   welcome.received = fields.optional_number("received").value_or(0);
+  welcome.replayed = fields.optional_number("replayed").value_or(0);
   welcome.user = fields.decimal<model::UserId>("user");
   welcome.device = fields.decimal<model::DeviceId>("device");
   welcome.heartbeat_ms = fields.number("heartbeat_ms");
@@ -35,6 +36,23 @@ ServerFrame read_welcome(Fields& fields) {
     welcome.title_bytes_max = limits.optional_number("title_bytes_max").value_or(0);
   }
   return welcome;
+}
+
+ServerFrame read_dirty(Fields& fields) {
+  Dirty dirty;
+  if (const auto rows = fields.array("conversations")) {
+    for (const JsonValue value : *rows) {
+      const auto parts = elements_of(value);
+      const auto text = parts.size() == 2 ? text_of(parts[0]) : std::nullopt;
+      const auto conversation = text ? model::parse_uuid(*text) : std::nullopt;
+      const auto head = parts.size() == 2 ? number_of(parts[1]) : std::nullopt;
+      if (!conversation || !head)
+        return fields.complain("conversations", "has a row that is not [conversation, head]"), dirty;
+      dirty.conversations.push_back({{*conversation}, {*head}});
+    }
+  }
+  dirty.list = fields.optional_boolean("list").value_or(false);
+  return dirty;
 }
 
 ServerFrame read_ok(Fields& fields, std::optional<Request> request) {
@@ -191,6 +209,8 @@ Parsed read_server_frame(std::string_view type, Fields& fields, std::optional<Re
   if (type == "page") return read_page(fields, request);
   if (type == "sync") return read_sync(fields, request);
   if (type == "pong") return ServerFrame(Pong{read_time(fields, "now")});
+  if (type == "moved") return ServerFrame(Moved{fields.optional_number("retry_ms").value_or(0)});
+  if (type == "dirty") return read_dirty(fields);
   if (type == "welcome") return read_welcome(fields);
   return ServerFrame(UnknownFrame{std::string(type), request});
 }

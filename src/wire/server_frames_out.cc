@@ -34,6 +34,7 @@ std::string encode(const Welcome& welcome) {
   json.key("version").number(static_cast<uint64_t>(welcome.version));
   json.key("session").string(welcome.session).key("resume").string(welcome.resume);
   json.key("resumed").boolean(welcome.resumed).key("received").number(welcome.received);
+  if (welcome.resumed) json.key("replayed").number(welcome.replayed);
   json.key("user").string(model::to_text(welcome.user)).key("device").string(model::to_text(welcome.device));
   json.key("heartbeat_ms").number(welcome.heartbeat_ms).key("now").number(base::to_ms(welcome.now));
   json.key("branch").string(welcome.branch).key("sync").string(welcome.sync);
@@ -54,6 +55,25 @@ std::string encode(const Pong& pong) {
   JsonWriter json(out);
   json.begin_object().key("type").string("pong").key("ephemeral").boolean(true);
   json.key("now").number(base::to_ms(pong.now)).end_object();
+  return out;
+}
+
+std::string encode(const Moved& moved) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().key("type").string("moved").key("ephemeral").boolean(true);
+  json.key("retry_ms").number(moved.retry_ms).end_object();
+  return out;
+}
+
+std::string encode(const Dirty& dirty) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().key("type").string("dirty").key("conversations").begin_array();
+  for (const auto& row : dirty.conversations) {
+    json.begin_array().string(model::to_text(row.conversation)).number(row.head.value).end_array();
+  }
+  json.end_array().key("list").boolean(dirty.list).end_object();
   return out;
 }
 
