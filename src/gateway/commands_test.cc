@@ -175,7 +175,7 @@ TEST_F(CommandsTest, AFullLinkAndTooManyUnansweredRequestsAreBusy) {
 TEST_F(CommandsTest, ASessionThatEndsWhilePeopleAreLookedUpAppendsNothing) {
   auto peer = welcomed("ann-phone");
   peer->say(wire::encode(group({bob})));
-  peer->handler->on_closed(1006, "");
+  peer->say(wire::encode(wire::Bye{}));
   executor_.run();
   EXPECT_TRUE(asked<ports::Commands>().empty());
 }

@@ -12,6 +12,12 @@ namespace tidings::gateway {
 struct Metrics {
   explicit Metrics(base::Registry& registry)
       : sessions(registry.gauge("tidings_gateway_sessions")),
+        parked(registry.gauge("tidings_gateway_sessions_parked")),
+        parked_bytes(registry.gauge("tidings_gateway_parked_bytes")),
+        pulling(registry.gauge("tidings_gateway_sessions_in_pull_mode")),
+        unacked_bytes(registry.gauge("tidings_gateway_unacked_bytes")),
+        hellos_waiting(registry.gauge("tidings_gateway_hellos_waiting")),
+        resumed(registry.counter("tidings_gateway_resumed_total")),
         under_way(registry.gauge("tidings_gateway_requests_under_way")),
         frames_in(registry.counter("tidings_gateway_frames_in_total")),
         frames_out(registry.counter("tidings_gateway_frames_out_total")),
@@ -26,7 +32,13 @@ struct Metrics {
   // Requests answered with this code, and connections ended with it.
   base::Counter& refused(wire::Code code) { return *refused_[static_cast<size_t>(code)]; }
 
-  base::Gauge& sessions;
+  base::Gauge& sessions;       // connections: of sessions, and of those who owe their hello
+  base::Gauge& parked;         // sessions without a connection
+  base::Gauge& parked_bytes;   // that they hold unacked
+  base::Gauge& pulling;        // sessions in pull mode
+  base::Gauge& unacked_bytes;  // of all sessions, as of the last second
+  base::Gauge& hellos_waiting;
+  base::Counter& resumed;
   base::Gauge& under_way;
   base::Counter& frames_in;
   base::Counter& frames_out;

@@ -21,8 +21,8 @@ class People {
   // is sent. False: a link is full, nothing changed.
   [[nodiscard]] bool enter(model::UserId user, Session& session);
   void leave(model::UserId user, Session& session);
-  // Copied, because telling a session may end it.
-  std::vector<Session*> sessions_of(model::UserId user) const;
+  // Nobody may come or go while they are told.
+  const std::vector<Session*>& sessions_of(model::UserId user) const;
 
   // The session of a device that is welcomed here, or nullptr.
   Session* with_device(model::DeviceId device) const;
@@ -34,6 +34,11 @@ class People {
   // here, which costs work and nothing else.
   void settle();
 
+  // A shard that knows nobody of them: it is told all of them, by settle(), too. True: it was told all.
+  bool attach_all(size_t shard);
+  // The shard has forgotten all of them.
+  void link_lost(size_t shard);
+
  private:
   void detach(model::UserId user, size_t shards);
 
@@ -41,6 +46,7 @@ class People {
   std::unordered_map<model::UserId, std::vector<Session*>> people_;
   std::unordered_map<model::DeviceId, Session*> devices_;
   std::unordered_map<size_t, std::unordered_set<model::UserId>> owed_;  // Detach frames, by shard
+  std::unordered_map<size_t, std::vector<model::UserId>> unattached_;   // by shard that is told all of them
 };
 
 }  // namespace tidings::gateway

@@ -9,8 +9,9 @@ namespace {
 
 constexpr uint64_t busy_retry_ms = 500;
 
-std::optional<uint64_t> retry_ms(wire::Code code) {
-  return code == wire::Code::busy ? std::optional(busy_retry_ms) : std::nullopt;
+std::optional<uint64_t> retry_ms(const wire::Problem& problem) {
+  if (problem.retry_ms > 0) return problem.retry_ms;
+  return problem.code == wire::Code::busy ? std::optional(busy_retry_ms) : std::nullopt;
 }
 
 }  // namespace
@@ -18,8 +19,7 @@ std::optional<uint64_t> retry_ms(wire::Code code) {
 void Session::refuse(std::optional<wire::Request> request, const wire::Problem& problem,
                      std::optional<model::ClientId> missing) {
   shared_.metrics.refused(problem.code).add();
-  send(
-      wire::encode(wire::ErrorFrame{request, problem.code, problem.detail, retry_ms(problem.code), missing}));
+  send(wire::encode(wire::ErrorFrame{request, problem.code, problem.detail, retry_ms(problem), missing}));
 }
 
 void Session::refuse_send(const wire::MessageSend& send, const wire::Problem& problem) {
@@ -36,7 +36,9 @@ void Session::on_request(const wire::Ping&) {
 }
 
 void Session::on_request(const wire::Bye&) {
-  close(1000, "bye");
+  Connection* connection = let_go();
+  leave();
+  if (connection) connection->close(1000, "bye");
 }
 
 void Session::on_request(const wire::Hello&) {
@@ -51,7 +53,7 @@ void Session::on_request(const wire::UnknownFrame& unknown) {
 
 std::optional<wire::Problem> Session::check_send(const wire::MessageSend& send) const {
   using wire::Code;
-  if (is_full()) return wire::Problem{Code::busy, "Too many requests are unanswered."};
+  if (asks_too_much()) return wire::Problem{Code::busy, "Too many requests are unanswered."};
   if (send.message.text.empty()) return wire::Problem{Code::bad_request, "The text is empty."};
   if (send.message.text.size() > shared_.parts.limits.text_bytes_max) {
     return wire::Problem{Code::too_large, "The text is longer than allowed."};
@@ -114,7 +116,7 @@ void Session::hand_over(const wire::MessageSend& send, bool create_first) {
 template <class Frame>
 void Session::command(Frame& frame) {
   const wire::Request request = frame.request;
-  if (is_full()) return refuse(request, {wire::Code::busy, "Too many requests are unanswered."});
+  if (asks_too_much()) return refuse(request, {wire::Code::busy, "Too many requests are unanswered."});
   auto wanted = want(shared_.parts.limits, who_.user, std::move(frame));
   if (!wanted) return refuse(request, wanted.error());
   if (wanted->must_exist.empty()) return hand_over(request, std::move(*wanted));
@@ -180,6 +182,22 @@ void Session::on_reply(const SessionAsker& asker, const ports::Reply& reply) {
   }
   if (!reply.appended && asker.send) refused_.remember(*asker.send);
   refuse(asker.request, {*reply.error, ""}, reply.missing);
+}
+
+// What became of a command is not known: whoever sends it again learns it.
+void Session::on_lost(const SessionAsker& asker) {
+  using What = SessionAsker::What;
+  if (asker.what == What::newest) return on_newest(false);
+  if (!is_open()) return;
+  if (asker.what == What::mark) {
+    --marks_in_flight_;
+  } else if (asker.what == What::command) {
+    --in_flight_;
+  } else {
+    read_done();
+  }
+  if (asker.request) refuse(asker.request, {wire::Code::busy, ""});
+  next_read();
 }
 
 }  // namespace tidings::gateway

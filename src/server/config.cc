@@ -164,8 +164,9 @@ const std::vector<Setting>& settings() {
       count_limit("limits.connections", "16000", "open connections of the process", &Limits::connections_max),
       count_limit("limits.sends_in_flight", "32", "unanswered requests of one session",
                   &Limits::sends_in_flight_max),
-      bytes_limit("limits.outbox", "256KiB", "unsent bytes of a session before it is closed as a slow reader",
-                  &Limits::outbox_bytes_max, 64 * 1024),
+      bytes_limit("limits.unacked", "256KiB",
+                  "bytes that a session has not acknowledged before it gets events no longer one by one",
+                  &Limits::unacked_bytes_max, 64 * 1024),
       bytes_limit("limits.log_queue", "64MiB", "records that wait to be written before senders hear busy",
                   &Limits::log_queue_bytes_max, 1 << 20),
       count_limit("limits.states", "200000", "conversations in memory per shard before new ones hear busy",
@@ -174,6 +175,10 @@ const std::vector<Setting>& settings() {
                  &Limits::hello_timeout),
       time_limit("limits.silence_timeout", "70s", "a session that says nothing for so long is closed",
                  &Limits::silence_timeout),
+      time_limit("limits.resume_timeout", "120s", "a session whose connection broke is kept for so long",
+                 &Limits::resume_timeout),
+      time_limit("limits.drain_window", "5s", "at the end sessions are asked to move, and given so long",
+                 &Limits::drain_window),
   };
   return all;
 }

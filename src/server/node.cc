@@ -103,9 +103,17 @@ base::Result<std::unique_ptr<Node>> Node::make(Parts parts) {
             [gateway = s.gateways[other].get(), hello] { gateway->on_device_hello(hello); });
       }
     };
+    const auto at_gateway = [&s](uint64_t id, base::UniqueFunction<void(gateway::Gateway&)> task) {
+      const auto found = std::ranges::find(s.gateways, id, [](const auto& one) { return one->id(); });
+      if (found == s.gateways.end()) return false;
+      if (!task) return true;
+      s.parts.shards[static_cast<size_t>(found - s.gateways.begin())]->post(
+          [gateway = found->get(), task = std::move(task)]() mutable { task(*gateway); });
+      return true;
+    };
     s.gateways.push_back(std::make_unique<gateway::Gateway>(gateway::Gateway::Parts{
         *s.parts.shards[i], s.parts.clock, s.parts.random, s.parts.accounts, s.parts.limits, s.parts.metrics,
-        branch_text(s.lineage.tag), announce, s.lineages}));
+        branch_text(s.lineage.tag), announce, at_gateway, s.lineages}));
     std::vector<ports::LinkToCore*> to_core;
     for (size_t core = 0; core < count; ++core) {
       s.links.push_back(std::make_unique<embedded::LocalLink>(

@@ -31,7 +31,7 @@ namespace {
 constexpr int reader_threads = 2;   // reads of the store
 constexpr int hashing_threads = 1;  // Argon2id: 60 ms of a core each
 constexpr auto interrupt_poll_interval = std::chrono::milliseconds(100);
-constexpr auto drain_timeout = std::chrono::seconds(5);
+constexpr auto drain_timeout = std::chrono::seconds(5);  // beyond Limits::drain_window
 constexpr auto close_timeout = std::chrono::seconds(10);  // a slow disk's last sync
 
 // Runs `start(done)`; the future is ready once done was called, on whatever thread.
@@ -41,7 +41,7 @@ std::future<void> begin(const std::function<void(base::Task)>& start) {
   start([done] { done->set_value(); });
   return future;
 }
-bool wait_for(const std::function<void(base::Task)>& start, std::chrono::seconds timeout) {
+bool wait_for(const std::function<void(base::Task)>& start, base::nanoseconds timeout) {
   return begin(start).wait_for(timeout) == std::future_status::ready;
 }
 
@@ -231,7 +231,8 @@ bool Server::stop() {
   for (size_t i = 0; i < s.listeners.size(); ++i) {
     s.reactors[i]->post([listener = s.listeners[i].get()] { listener->stop_accepting(); });
   }
-  const bool written = wait_for([&s](base::Task done) { s.node->drain(std::move(done)); }, drain_timeout);
+  const bool written = wait_for([&s](base::Task done) { s.node->drain(std::move(done)); },
+                                s.config.limits.drain_window + drain_timeout);
   s.stop_threads();
   return written;
 }
