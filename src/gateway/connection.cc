@@ -128,10 +128,10 @@ bool Connection::move_to(uint64_t gateway) {
   if (!at_gateway || !at_gateway(gateway, {})) return false;
   auto transport = transport_->move_out();
   if (!transport) return false;
-  at_gateway(gateway, [transport = std::move(transport),
-                       greeting = std::move(greeting_)](Gateway& there) mutable {
-    there.adopt(std::move(transport), std::move(greeting));
-  });
+  at_gateway(gateway,
+             [transport = std::move(transport), greeting = std::move(greeting_)](Gateway& there) mutable {
+               there.adopt(std::move(transport), std::move(greeting));
+             });
   leave();
   shared_.forget_connection_later(number_);
   return true;

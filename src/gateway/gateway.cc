@@ -83,9 +83,8 @@ void Gateway::drain(base::Task done) {
 
 void Gateway::State::end_drain() {
   shared.end_all(wire::Code::draining);
-  drain_timer =
-      shared.parts.executor.after(shared.connections.empty() ? base::nanoseconds(0) : close_max,
-                                  [this] { shared.finish_drain(); });
+  drain_timer = shared.parts.executor.after(shared.connections.empty() ? base::nanoseconds(0) : close_max,
+                                            [this] { shared.finish_drain(); });
 }
 
 void Gateway::State::on_tick() {
@@ -106,8 +105,10 @@ void Gateway::State::on_tick() {
   while (!polls_elsewhere.empty() && polls_elsewhere.begin()->second.deadline <= now)
     answer_poll(polls_elsewhere.begin()->first, wire::problem(wire::Code::busy));
   shared.people.settle();
+  // People first: a focus of somebody unknown is none.
+  const bool told =
+      std::erase_if(relinking, [&](size_t shard) { return shared.people.attach_all(shard); }) > 0;
   shared.focuses.settle();
-  const bool told = std::erase_if(relinking, [&](size_t shard) { return shared.people.attach_all(shard); }) > 0;
   if (told) tell_gap();
 }
 
@@ -126,7 +127,8 @@ void Gateway::on_down(size_t core_shard, ports::DownBatch batch) {
   auto& state = *state_;
   if (!state.shared.links.received(core_shard, batch)) {
     state.shared.metrics.link_gaps.add();
-    base::log_warning("gateway: a link lost frames; {} sessions are told to sync", state.shared.sessions.size());
+    base::log_warning("gateway: a link lost frames; {} sessions are told to sync",
+                      state.shared.sessions.size());
     state.refuse_under_way();
     state.tell_gap();
   }

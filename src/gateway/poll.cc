@@ -9,10 +9,14 @@ Poll::~Poll() {
 }
 
 void Poll::wait(Answer next) {
-  if (waiting_) answer();
   waiting_ = std::move(next);
   timer_ = executor_.after(limits_.poll_wait, [this] { answer(); });
   if (closed_ || !frames_.empty()) answer_soon();
+}
+
+void Poll::forget_unanswered() {
+  frames_.clear();
+  if (waiting_) answer();
 }
 
 void Poll::send(std::string_view frame) {

@@ -19,10 +19,10 @@ class Poll final : public ports::Transport {
   Poll(base::Executor& executor, const base::Limits& limits) : executor_(executor), limits_(limits) {}
   ~Poll() override;
 
-  // A call waits, at most Limits::poll_wait; one that waits already is answered now.
+  // A call waits, at most Limits::poll_wait. None does.
   void wait(Answer answer);
-  // What was sent since the last answer is dropped.
-  void forget_unanswered() { frames_.clear(); }
+  // What was sent since the last answer is dropped; a call that waits is answered with nothing.
+  void forget_unanswered();
 
   void set_handler(Handler* handler) override { handler_ = handler; }
   void send(std::string_view frame) override;

@@ -19,7 +19,8 @@ void Gateway::poll(const account::Identity& who, PollCall call,
   const uint64_t there = name ? name->gateway : shared.gateway;
   const auto& at_gateway = shared.parts.at_gateway;
   if (there == shared.gateway || !at_gateway || !at_gateway(there, {})) {
-    return state->poll_here(who, std::move(call), [done = std::move(done)](std::string frames) { done(frames); });
+    return state->poll_here(who, std::move(call),
+                            [done = std::move(done)](std::string frames) { done(frames); });
   }
   if (state->polls_elsewhere.size() >= shared.parts.limits.polls_elsewhere_max)
     return done(wire::problem(wire::Code::busy));
@@ -29,9 +30,10 @@ void Gateway::poll(const account::Identity& who, PollCall call,
   // The call itself stays here: only numbers and texts go to the other thread and come back.
   at_gateway(there, [who, call = std::move(call), here = shared.gateway, number](Gateway& other) mutable {
     auto answer = [&other, here, number](std::string frames) {
-      other.state_->shared.parts.at_gateway(here, [number, frames = std::move(frames)](Gateway& back) mutable {
-        back.state_->answer_poll(number, std::move(frames));
-      });
+      other.state_->shared.parts.at_gateway(here,
+                                            [number, frames = std::move(frames)](Gateway& back) mutable {
+                                              back.state_->answer_poll(number, std::move(frames));
+                                            });
     };
     other.state_->poll_here(who, std::move(call), std::move(answer));
   });
@@ -45,9 +47,8 @@ void Gateway::State::answer_poll(uint64_t number, wire::Answer<std::string> fram
 void Gateway::State::poll_here(const account::Identity& who, PollCall call, Poll::Answer answer) {
   const auto name = call.session ? parse_session_name(*call.session) : std::nullopt;
   Session* session = name && name->gateway == shared.gateway ? shared.session(name->number) : nullptr;
-  Connection* connection = session && session->is_open() && session->who().device == who.device
-                               ? session->connection()
-                               : nullptr;
+  Connection* connection =
+      session && session->is_open() && session->who().device == who.device ? session->connection() : nullptr;
   Poll* poll = connection ? connection->poll() : nullptr;
   if (poll && !(call.resume && session->may_have_lost_welcome(*call.resume))) {
     session->on_poll(call.received, call.frames);

@@ -333,5 +333,97 @@ TEST_F(ResumeTest, HellosAreCheckedInOrderAndTheRestIsTurnedAway) {
   last->one<wire::Welcome>();
 }
 
+// --- several gateways in one process
+
+class TwoGatewaysTest : public ResumeTest {
+ protected:
+  TwoGatewaysTest() {
+    const auto make_one = [this](size_t index) {
+      gateways_[index] = std::make_unique<Gateway>(Gateway::Parts{
+          executor_,
+          time_,
+          random_,
+          service_,
+          limits_,
+          metrics_,
+          "00ab",
+          [this, index](const DeviceHello& hello) {
+            executor_.post([this, index, hello] { gateways_[1 - index]->on_device_hello(hello); });
+          },
+          [this](uint64_t id, base::UniqueFunction<void(Gateway&)> task) {
+            for (auto& gateway : gateways_) {
+              if (gateway->id() != id) continue;
+              if (task) executor_.post([&gateway, t = std::move(task)]() mutable { t(*gateway); });
+              return true;
+            }
+            return false;
+          },
+          {}});
+      gateways_[index]->set_links({&links_[0], &links_[1]});
+    };
+    make_one(0);
+    make_one(1);
+  }
+  ~TwoGatewaysTest() override { executor_.run(); }
+
+  std::shared_ptr<Peer> connect_to(size_t index) {
+    auto peer = std::make_shared<Peer>();
+    gateways_[index]->accept(std::make_unique<PretendedTransport>(executor_, peer));
+    return peer;
+  }
+
+  std::unique_ptr<Gateway> gateways_[2];
+};
+
+TEST_F(TwoGatewaysTest, AHelloMovesToTheGatewayThatHasTheSession) {
+  const auto first = welcome(connect_to(0), hello("ann-phone"));
+  breaks(first);
+  auto peer = connect_to(1);
+  peer->say("[" + back(first.welcome, 0) + R"(,{"type":"ping"}])");
+  executor_.run();
+  const auto frames = peer->take();
+  ASSERT_EQ(frames.size(), 2u);
+  EXPECT_TRUE(std::get<wire::Welcome>(frames[0]).resumed);
+  EXPECT_TRUE(std::holds_alternative<wire::Pong>(frames[1])) << "what it said with its hello came along";
+  EXPECT_EQ(gauge("tidings_gateway_sessions"), 1);
+  peer->say(R"({"type":"ping"})");
+  peer->one<wire::Pong>();
+}
+
+TEST_F(TwoGatewaysTest, WhereNothingIsLeftToResumeANewSessionBegins) {
+  const auto first = welcome(connect_to(0), hello("ann-phone"));
+  first.peer->say(wire::encode(wire::Bye{}));
+  executor_.run();
+  const auto second = welcome(connect_to(1), back(first.welcome, 0));
+  EXPECT_FALSE(second.welcome.resumed);
+  executor_.advance(base::milliseconds(1));
+  auto fixed = connect_to(1);
+  fixed->moves = false;
+  EXPECT_FALSE(welcome(fixed, back(second.welcome, 0)).welcome.resumed) << "this transport cannot move";
+  EXPECT_EQ(second.peer->closed->first, 4409);
+}
+
+TEST_F(TwoGatewaysTest, APollIsCarriedToTheGatewayOfItsSession) {
+  const auto first = welcome(connect_to(0), hello("ann-phone"));
+  std::optional<std::string> answer;
+  const account::Identity who{ann, ann_phone};
+  const auto poll = [&](size_t index, Gateway::PollCall call) {
+    answer.reset();
+    call.token = "ann-phone";
+    gateways_[index]->poll(who, std::move(call), [&](wire::Answer<std::string> frames) {
+      EXPECT_TRUE(frames.ok());
+      answer = frames.ok() ? *frames : "";
+    });
+    executor_.run();
+  };
+  poll(1, {{}, first.welcome.session, first.welcome.resume, 0, ""});
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(std::get<wire::Welcome>(wire::parse_server_frames(*answer).frames.at(0).value()).resumed);
+  EXPECT_EQ(first.peer->closed->first, 4409);
+  poll(1, {{}, first.welcome.session, {}, 0, R"([{"type":"ping"}])"});
+  ASSERT_TRUE(answer);
+  EXPECT_NE(answer->find("pong"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace tidings::gateway

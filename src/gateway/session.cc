@@ -120,17 +120,20 @@ void Session::take_held() {
 
 bool Session::resume(Connection& connection, const Greeting& greeting) {
   const auto& hello = greeting.hello;
-  if (stage_ != Stage::open || greeting.who.device != who_.device || greeting.time < hello_time_) return false;
+  if (stage_ != Stage::open || greeting.who.device != who_.device || greeting.time < hello_time_)
+    return false;
   const bool newest = token_.is(*hello.resume);
   if (!newest && !previous_token_.is(*hello.resume)) return false;
   if (*hello.received < ring_.acked() || *hello.received > ring_.newest()) return false;
   if (Connection* older = let_go()) older->end({wire::Code::replaced, ""});
   if (parked_) unpark();
+  drop_reads();
   // What it was shown stays good: this welcome may be lost, too.
   if (newest) previous_token_ = token_;
   hello_time_ = greeting.time;
   if (shared_.parts.announce) shared_.parts.announce(device_hello());
   on_received(*hello.received);
+  settle_dirty();
   ring_.rewind();
   connection_ = &connection;
   connection.set_session(this);
@@ -179,13 +182,16 @@ void Session::end(wire::Code code, std::string detail) {
 }
 
 void Session::park() {
-  // The client asks again what it is not answered, and these were not even begun.
-  in_flight_ -= static_cast<uint32_t>(reads_.size());
-  reads_.clear();
+  drop_reads();
   parked_ = true;
   progress_at_ = shared_.now();
   shared_.parked.add(number_, progress_at_, ring_.bytes());
   shared_.forget_parked_above_limit();
+}
+
+void Session::drop_reads() {
+  in_flight_ -= static_cast<uint32_t>(reads_.size());
+  reads_.clear();
 }
 
 void Session::unpark() {

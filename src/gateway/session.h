@@ -30,7 +30,8 @@ class Session {
   // --- its connections
   // A new session: is welcomed on that connection, now or when the core was asked, or ended.
   void begin(Connection& connection, const wire::Hello& hello);
-  // Goes on where that hello says, on that connection. False, and nothing has changed: the hello does not fit.
+  // Goes on where that hello says, on that connection. False, and nothing has changed: the hello does not
+  // fit.
   bool resume(Connection& connection, const Greeting& greeting);
   // One text message of the client.
   void on_message(std::string_view message);
@@ -100,6 +101,8 @@ class Session {
   // nullptr: there was none. It knows nothing of this session any more.
   Connection* let_go();
   void park();
+  // The client asks again what it is not answered, and these were not even begun.
+  void drop_reads();
   void unpark();
 
   // --- what it writes

@@ -33,9 +33,9 @@ void Session::on_request(wire::SyncFrame& sync) {
 
 void Session::next_read() {
   while (!reading_ && !reads_.empty() && connection_) {
-    const bool takes_more = !ring_.waits() && !is_full(0) &&
-                            connection_->outbox_bytes() <= shared_.parts.limits.outbox_bytes_high;
-    if (!takes_more) return pump_later();
+    if (is_full(0)) return;  // goes on with an ack
+    if (ring_.waits() || connection_->outbox_bytes() > shared_.parts.limits.outbox_bytes_high)
+      return pump_later();
     auto read = std::move(reads_.front());
     reads_.pop_front();
     reading_ = true;

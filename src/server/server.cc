@@ -31,7 +31,7 @@ namespace {
 constexpr int reader_threads = 2;   // reads of the store
 constexpr int hashing_threads = 1;  // Argon2id: 60 ms of a core each
 constexpr auto interrupt_poll_interval = std::chrono::milliseconds(100);
-constexpr auto drain_timeout = std::chrono::seconds(5);  // beyond Limits::drain_window
+constexpr auto drain_timeout = std::chrono::seconds(5);   // beyond Limits::drain_window
 constexpr auto close_timeout = std::chrono::seconds(10);  // a slow disk's last sync
 
 // Runs `start(done)`; the future is ready once done was called, on whatever thread.

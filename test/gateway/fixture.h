@@ -91,8 +91,8 @@ struct Peer {
   std::vector<std::string> got;
   size_t unsent = 0;
   bool reads = true;
-  bool paused = false;   // nobody reads what it says
-  bool moves = true;     // its transport can go to another thread
+  bool paused = false;  // nobody reads what it says
+  bool moves = true;    // its transport can go to another thread
   std::optional<std::pair<uint16_t, std::string>> closed;
 
   void say(std::string_view frame) {
@@ -179,8 +179,16 @@ class GatewayTest : public testing::Test {
 
   void make() {
     gateway_ = std::make_unique<Gateway>(
-        Gateway::Parts{executor_, time_, random_, service_, limits_, metrics_, "00ab",
-                       [this](const DeviceHello& hello) { announced_.push_back(hello); }, {}, lineages_});
+        Gateway::Parts{executor_,
+                       time_,
+                       random_,
+                       service_,
+                       limits_,
+                       metrics_,
+                       "00ab",
+                       [this](const DeviceHello& hello) { announced_.push_back(hello); },
+                       {},
+                       lineages_});
     gateway_->set_links({&links_[0], &links_[1]});
   }
   void add_person(model::UserId user, std::string handle) {

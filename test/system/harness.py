@@ -52,7 +52,7 @@ class Server:
     def start(self):
         """Comes back at the address that it had, if it had one."""
         command = [BINARY, "serve", "--listen", self.address or "127.0.0.1:0", "--data", self.data]
-        environment = dict(os.environ, **self.settings)
+        environment = {"TIDINGS_LIMITS__DRAIN_WINDOW": "0s", **os.environ, **self.settings}
         self.ended = False
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=self.log, text=True)
         watchdog = threading.Timer(START_SECONDS, self.process.kill)
