@@ -66,8 +66,6 @@ bool Core::State::on_frame(const wire::ServerFrame& frame) {
   if (const auto* receipt = std::get_if<wire::Receipt>(&frame)) return timelines.receipt(*receipt, now());
   if (const auto* page = std::get_if<wire::PageFrame>(&frame)) return timelines.page(*page, now());
   if (const auto* sync = std::get_if<wire::SyncAnswer>(&frame)) return timelines.synced(*sync, now());
-  // What was left out is found by a new connection and its sync.
-  if (std::holds_alternative<wire::Dirty>(frame)) return false;
   return true;
 }
 
