@@ -68,6 +68,12 @@ void Histories::disconnected() {
   }
 }
 
+void Histories::resumed() {
+  for (Asked& one : asked_) {
+    if (one.request != 0) one.at = MonotonicTime::min();
+  }
+}
+
 std::optional<Histories::Wish> Histories::answered(wire::Request request) {
   const auto one = find(request);
   if (one == asked_.end()) return std::nullopt;

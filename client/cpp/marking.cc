@@ -1,6 +1,7 @@
 #include "client/cpp/marking.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "client/cpp/backoff.h"
 
@@ -99,6 +100,14 @@ void Marking::disconnected() {
     entry.refused = 0;
     entry.sent.reset();
     wake(id, entry, std::nullopt);
+  }
+}
+
+void Marking::resumed(MonotonicTime now) {
+  for (const auto& [request, id] : std::exchange(in_flight_, {})) {
+    Entry& entry = entries_.at(id);
+    entry.request = 0;
+    wake(id, entry, now);
   }
 }
 

@@ -68,22 +68,21 @@ void Outbox::put_back(const model::ConversationId& conversation, std::vector<Out
 }
 
 void Outbox::connected(size_t in_flight_max) {
-  disconnected();
+  resumed();
+  unanswered_.clear();
   in_flight_max_ = std::max<size_t>(1, in_flight_max);
-  connected_ = true;
-  changed_ = true;
+  for (auto& [conversation, queue] : queues_) {
+    for (Entry& entry : queue) entry.retry_at = MonotonicTime::min();
+  }
 }
 
-void Outbox::disconnected() {
-  connected_ = false;
+void Outbox::resumed() {
   in_flight_.clear();
-  unanswered_.clear();
   for (auto& [conversation, queue] : queues_) {
-    for (Entry& entry : queue) {
-      entry.in_flight = 0;
-      entry.retry_at = MonotonicTime::min();
-    }
+    for (Entry& entry : queue) entry.in_flight = 0;
   }
+  connected_ = true;
+  changed_ = true;
 }
 
 std::vector<wire::MessageSend> Outbox::due(MonotonicTime now, uint64_t& last_request,
@@ -225,7 +224,7 @@ std::optional<MonotonicTime> Outbox::next() const {
   std::optional<MonotonicTime> next;
   if (!wakes_.empty()) next = *wakes_.begin();
   // Deadlines grow with the request number.
-  if (!in_flight_.empty() && (!next || in_flight_.begin()->second.deadline < *next)) {
+  if (connected_ && !in_flight_.empty() && (!next || in_flight_.begin()->second.deadline < *next)) {
     next = in_flight_.begin()->second.deadline;
   }
   return next;

@@ -35,8 +35,11 @@ class Outbox {
   // conversation.
   void put_back(const model::ConversationId& conversation, std::vector<OutboxMessage> lost);
 
+  // A new session: whatever is not answered is written again.
   void connected(size_t in_flight_max);
-  void disconnected();
+  void paused() { connected_ = false; }
+  // The same session goes on: the same, and answers to what was written before are still good.
+  void resumed();
 
   // How a conversation may be written to: not now; by its id; or, if the server has forgotten it, by its
   // other person.
@@ -102,7 +105,7 @@ class Outbox {
   ports::Random& random_;
   std::map<model::ConversationId, std::deque<Entry>> queues_;
   std::unordered_map<model::ClientId, model::ConversationId> index_;
-  std::unordered_map<wire::Request, model::ClientId> unanswered_;  // of this connection
+  std::unordered_map<wire::Request, model::ClientId> unanswered_;  // of this session
   std::map<wire::Request, Flight> in_flight_;
   std::vector<model::ClientId> refused_;  // those that wait for older attempts
   std::multiset<base::MonotonicTime> wakes_;

@@ -31,6 +31,11 @@ void Rows::disconnected() {
   refused_ = 0;
 }
 
+void Rows::resumed() {
+  for (const auto& [request, asked] : in_flight_) queue_.push_back(asked.conversation);
+  in_flight_.clear();
+}
+
 std::vector<wire::SyncFrame> Rows::due(MonotonicTime now, wire::Request& last_request) {
   std::vector<wire::SyncFrame> frames;
   while (!in_flight_.empty() && in_flight_.begin()->second.deadline <= now) {

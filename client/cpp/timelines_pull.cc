@@ -88,6 +88,14 @@ bool Timelines::refused(const wire::ErrorFrame& error, MonotonicTime now) {
   return true;
 }
 
+void Timelines::pull_again(MonotonicTime now) {
+  Conversation& conversation = conversations_.at(in_flight_.begin()->second.conversation);
+  late_.insert(in_flight_.extract(in_flight_.begin()));
+  if (late_.size() > late_max) late_.erase(late_.begin());
+  conversation.pull = Pull::none;
+  want_pull(conversation, now, {});
+}
+
 std::vector<wire::ClientFrame> Timelines::due(MonotonicTime now) {
   std::vector<wire::ClientFrame> frames;
   if (!connected_) return frames;
@@ -99,19 +107,14 @@ std::vector<wire::ClientFrame> Timelines::due(MonotonicTime now) {
     frames.push_back(sync_.frame(sync_request_));
     return frames;
   }
-  while (!in_flight_.empty() && in_flight_.begin()->second.deadline <= now) {
-    Conversation& conversation = conversations_.at(in_flight_.begin()->second.conversation);
-    late_.insert(in_flight_.extract(in_flight_.begin()));
-    if (late_.size() > late_max) late_.erase(late_.begin());
-    conversation.pull = Pull::none;
-    want_pull(conversation, now, {});
-  }
+  while (!in_flight_.empty() && in_flight_.begin()->second.deadline <= now) pull_again(now);
   while (!wakes_.empty() && wakes_.begin()->first <= now) {
     const model::ConversationId id = wakes_.extract(wakes_.begin()).mapped();
     Conversation& conversation = conversations_.at(id);
     if (conversation.pull != Pull::waits || conversation.pull_at > now) continue;
     conversation.pull = Pull::none;
-    if (conversation.timeline.behind() || unsettled_.contains(id)) want_pull(conversation, now, {});
+    if (conversation.timeline.behind() || conversation.dirty || unsettled_.contains(id))
+      want_pull(conversation, now, {});
   }
   while (!queue_.empty() && in_flight_.size() < pulls_max_) {
     const model::ConversationId id = queue_.front();
