@@ -106,11 +106,11 @@ std::optional<Commands::Finished> Commands::refuse(const wire::ErrorFrame& error
     // Minted before the server had told its time; nothing was done under it.
     std::visit([this](auto& f) { f.client_id = ids_.mint(); }, command->frame);
     command->requests.clear();
-    command->at = now + retry_wait(random_, error.retry_ms, retry_first, retry_cap, command->refused++);
+    command->at = now + retry_wait(random_, error, retry_first, retry_cap, command->refused++);
     return std::nullopt;
   }
   if (wire::row(error.code).retry == wire::Retry::as_is) {
-    command->at = now + retry_wait(random_, error.retry_ms, retry_first, retry_cap, command->refused++);
+    command->at = now + retry_wait(random_, error, retry_first, retry_cap, command->refused++);
     return std::nullopt;
   }
   Finished finished{std::move(command->done), wire::problem(error.code, error.message)};

@@ -89,7 +89,7 @@ std::optional<Histories::Wish> Histories::refused(const wire::ErrorFrame& error,
   if (!ours) return std::nullopt;
   if (wire::row(error.code).retry == wire::Retry::as_is) {
     one->request = 0;
-    one->at = now + retry_wait(random_, error.retry_ms, retry_first, retry_cap, one->refused++);
+    one->at = now + retry_wait(random_, error, retry_first, retry_cap, one->refused++);
     return std::nullopt;
   }
   return answered(one->request);

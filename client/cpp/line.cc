@@ -234,7 +234,8 @@ void Line::down(std::optional<wire::Code> why) {
     host_.on_session_over();
     enter(Connection::refused, why);
   } else if (wanted_) {
-    const nanoseconds wait = hint_ ? *hint_ : full_jitter(random_, retry_first, retry_cap, tries_);
+    nanoseconds wait = hint_ ? *hint_ : full_jitter(random_, retry_first, retry_cap, tries_);
+    if (!hint_ && why == wire::Code::rate_limited) wait += rate_wait_min;
     ++tries_;
     open_at_ = clock_.monotonic() + wait;
     enter(Connection::offline, why, wait);

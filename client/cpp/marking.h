@@ -81,6 +81,7 @@ class Marking {
   std::set<std::pair<base::MonotonicTime, model::ConversationId>> wakes_;
   std::map<wire::Request, model::ConversationId> in_flight_;
   bool ready_ = false;
+  base::MonotonicTime not_before_ = base::MonotonicTime::min();
 };
 
 }  // namespace tidings::client

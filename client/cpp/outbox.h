@@ -76,6 +76,7 @@ class Outbox {
   size_t size() const { return index_.size(); }
 
  private:
+  static constexpr size_t window_max = 1024;
   struct Attempt {
     wire::Request request = 0;
     base::MonotonicTime written{};
@@ -98,6 +99,7 @@ class Outbox {
   void land(Entry& entry);
   void erase(const model::ClientId& client_id);
   void retry(Entry& entry, base::MonotonicTime at);
+  void slow_down(base::MonotonicTime until);
   Entry* answered(wire::Request request, bool final_answer);
 
   OutboxStore& store_;
@@ -113,6 +115,10 @@ class Outbox {
   // Begins far above 0: what comes back after a restore goes in front of what waits.
   uint64_t last_order_ = uint64_t{1} << 32;
   size_t in_flight_max_ = 0;
+  // After `rate_limited` less than in_flight_max_, for a while.
+  size_t window_ = window_max;
+  int accepted_ = 0;  // since then
+  base::MonotonicTime quiet_until_ = base::MonotonicTime::min();
   bool connected_ = false;
   bool changed_ = false;
   bool loaded_ = false;

@@ -70,7 +70,7 @@ bool Rows::refused(const wire::ErrorFrame& error, MonotonicTime now) {
   const auto asked = in_flight_.extract(error.request.value_or(0));
   if (!asked) return false;
   queue_.push_back(asked.mapped().conversation);
-  not_before_ = now + retry_wait(random_, error.retry_ms, retry_first, retry_cap, refused_++);
+  not_before_ = now + retry_wait(random_, error, retry_first, retry_cap, refused_++);
   return true;
 }
 

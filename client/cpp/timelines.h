@@ -207,6 +207,7 @@ class Timelines {
   base::MonotonicTime sync_asked_{};
   base::MonotonicTime sync_at_ = base::MonotonicTime::min();  // to send, or to send again
 
+  base::MonotonicTime read_at_ = base::MonotonicTime::min();  // asks for nothing before
   std::set<model::ConversationId> unsettled_;
   std::deque<model::ConversationId> queue_;
   std::map<wire::Request, InFlight> in_flight_;

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "client/cpp/alarm.h"
 #include "client/cpp/backoff.h"
 #include "client/cpp/timelines.h"
 
@@ -45,9 +46,12 @@ void Timelines::forget_requests(const model::ConversationId& id) {
 
 bool Timelines::refused(const wire::ErrorFrame& error, MonotonicTime now) {
   if (!error.request) return true;
+  // It is not this conversation alone.
+  if (error.code == wire::Code::rate_limited)
+    read_at_ = std::max(read_at_, now + retry_wait(random_, error, retry_first, retry_cap, 0));
   if (*error.request == sync_request_) {
     sync_request_ = 0;
-    sync_at_ = now + retry_wait(random_, error.retry_ms, retry_first, retry_cap, sync_refused_++);
+    sync_at_ = now + retry_wait(random_, error, retry_first, retry_cap, sync_refused_++);
     return true;
   }
   if (rows_.refused(error, now)) return true;
@@ -116,7 +120,7 @@ std::vector<wire::ClientFrame> Timelines::due(MonotonicTime now) {
     if (conversation.timeline.behind() || conversation.dirty || unsettled_.contains(id))
       want_pull(conversation, now, {});
   }
-  while (!queue_.empty() && in_flight_.size() < pulls_max_) {
+  while (!queue_.empty() && in_flight_.size() < pulls_max_ && read_at_ <= now) {
     const model::ConversationId id = queue_.front();
     queue_.pop_front();
     Conversation& conversation = conversations_.at(id);
@@ -139,10 +143,10 @@ std::optional<MonotonicTime> Timelines::next() const {
   std::optional<MonotonicTime> next;
   if (!in_flight_.empty()) next = in_flight_.begin()->second.deadline;
   if (!wakes_.empty() && (!next || wakes_.begin()->first < *next)) next = wakes_.begin()->first;
-  for (const auto& at : {marking_.next(), rows_.next(), histories_.next()}) {
-    if (at && (!next || *at < *next)) next = at;
-  }
-  return next;
+  auto read = earlier(rows_.next(), histories_.next());
+  if (!queue_.empty() && in_flight_.size() < pulls_max_) read = read_at_;
+  if (read) read = std::max(*read, read_at_);
+  return earlier(earlier(next, read), marking_.next());
 }
 
 void Timelines::look_for_gap(Conversation& conversation, MonotonicTime now) {
