@@ -16,6 +16,7 @@ class WebSocketFixture : private net::HttpHandler {
 
   WebSocketFixture() {
     reactor_.start();
+    other_.start();
     on_loop([this] {
       net::HttpServerOptions options;
       options.subprotocol = "contract";
@@ -25,6 +26,7 @@ class WebSocketFixture : private net::HttpHandler {
   ~WebSocketFixture() override {
     on_loop([this] { server_.reset(); });
     reactor_.stop();
+    other_.stop();
   }
 
   Pair connect() {
@@ -39,6 +41,9 @@ class WebSocketFixture : private net::HttpHandler {
   }
   void on_loop(const std::function<void()>& call) { net::run_on(reactor_, call); }
   bool run_until(const std::function<bool()>& done) { return net::wait_until(reactor_, done); }
+  base::Executor& other() { return other_; }
+  void on_other(const std::function<void()>& call) { net::run_on(other_, call); }
+  bool run_other_until(const std::function<bool()>& done) { return net::wait_until(other_, done); }
 
  private:
   void on_request(net::HttpRequest, net::HttpReply reply) override { reply({404, {}, ""}); }
@@ -48,11 +53,14 @@ class WebSocketFixture : private net::HttpHandler {
   net::HttpResponse refusal(int status, std::string_view) override { return {status, {}, ""}; }
 
   net::Reactor reactor_{"contract"};
+  net::Reactor other_{"other"};
   std::unique_ptr<net::HttpServer> server_;
   Pair pair_;
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(WebSocket, TransportContract, WebSocketFixture);
+INSTANTIATE_TYPED_TEST_SUITE_P(WebSocket, PausingTransportContract, WebSocketFixture);
+INSTANTIATE_TYPED_TEST_SUITE_P(WebSocket, MovingTransportContract, WebSocketFixture);
 
 }  // namespace
 }  // namespace tidings::contract
