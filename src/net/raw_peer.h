@@ -117,6 +117,7 @@ class RawPeer {
     }
     return std::move(received_);
   }
+  int fd() const { return socket_.get(); }
   void half_close() { ::shutdown(socket_.get(), SHUT_WR); }
   // The peer gets a reset.
   void vanish() {

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "net/reactor.h"
+#include "net/tls.h"
 
 namespace tidings::net {
 
@@ -62,10 +63,11 @@ struct WebSocketClose {
 
 struct WebSocketOptions {
   size_t message_bytes_max = 64 * 1024;
+  std::shared_ptr<TlsTrust> tls;  // null: ws://, else wss://
 };
 
-// Connects to ws://host:port/path with this subprotocol. `done` runs once on the reactor: the socket, or why
-// not in a sentence. Time-out 10 s in all.
+// Connects to ws(s)://host:port/path with this subprotocol. `done` runs once on the reactor: the socket, or
+// why not in a sentence. Time-out 10 s in all.
 void connect_websocket(Reactor& reactor, const std::string& host, uint16_t port, const std::string& path,
                        const std::string& subprotocol, WebSocketOptions options,
                        std::function<void(base::Result<std::unique_ptr<WebSocket>>)> done);

@@ -1,9 +1,6 @@
 #include "net/websocket_connection.h"
 
-#include <cerrno>
-
 #include <sodium.h>
-#include <sys/socket.h>
 
 namespace tidings::net {
 
@@ -14,7 +11,7 @@ constexpr base::nanoseconds end_timeout = std::chrono::seconds(1);
 constexpr size_t pong_outbox_bytes_max = 4 * 1024;
 }  // namespace
 
-WebSocketConnection::WebSocketConnection(Reactor& reactor, FileDescriptor socket,
+WebSocketConnection::WebSocketConnection(Reactor& reactor, Stream socket,
                                          std::shared_ptr<const WebSocketKind> kind, const Address& peer,
                                          Outbox outbox, std::string_view early)
     : kind_(std::move(kind)),
@@ -40,7 +37,7 @@ struct WebSocketConnection::Moved {
   std::shared_ptr<const WebSocketKind> kind;
   WebSocketDecoder decoder;
   Outbox outbox;
-  FileDescriptor socket;
+  Stream socket;
   std::unique_ptr<std::string> early;
   Address peer;
   uint64_t mask_state = 0;
@@ -68,7 +65,7 @@ void WebSocketConnection::set_handler(Handler* handler) {
   handler_ = handler;
   if (reading_ || phase_ == Phase::closed) return;
   reading_ = true;
-  reactor_.poller().add(socket_.get(), *this, 0);
+  reactor_.poller().add(socket_.fd(), *this, 0);
   listen();
   if (early_) reactor_.poller().at_turn_end(*this);
 }
@@ -94,7 +91,7 @@ void WebSocketConnection::pause_reading(bool pause) {
 MovedWebSocket WebSocketConnection::move_out() {
   if (phase_ != Phase::open) return {};
   auto moved = std::make_unique<Moved>(kind_, std::move(decoder_));
-  if (reading_) reactor_.poller().remove(socket_.get(), *this);
+  if (reading_) reactor_.poller().remove(socket_.fd(), *this);
   moved->outbox = std::exchange(outbox_, {});
   moved->socket = std::move(socket_);
   moved->early = std::move(early_);
@@ -108,7 +105,8 @@ MovedWebSocket WebSocketConnection::move_out() {
 }
 
 void WebSocketConnection::on_ready(uint32_t events) {
-  if (events & EPOLLOUT) {
+  events = socket_.may(events);
+  if (blocked_ && (events & EPOLLOUT)) {
     blocked_ = false;
     listen();
     reactor_.poller().at_turn_end(*this);
@@ -134,10 +132,10 @@ void WebSocketConnection::on_turn_end() {
 void WebSocketConnection::read() {
   if (early_) return;  // comes first, when the turn ends
   char* const buffer = reactor_.receive_buffer();
-  const ssize_t n = ::recv(socket_.get(), buffer, reactor_.receive_buffer_bytes(), MSG_DONTWAIT);
-  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
-  if (n <= 0) return finish_broken();
-  take(std::span(buffer, static_cast<size_t>(n)));
+  const auto [outcome, n] = socket_.read(buffer, reactor_.receive_buffer_bytes());
+  if (outcome == Stream::Outcome::again) return listen();
+  if (outcome != Stream::Outcome::some) return finish_broken();
+  take(std::span(buffer, n));
 }
 
 bool WebSocketConnection::take(std::span<char> bytes) {
@@ -194,7 +192,7 @@ bool WebSocketConnection::take(const WebSocketEvent& event) {
 
 void WebSocketConnection::flush() {
   if (blocked_ || outbox_.bytes() == 0) return;
-  switch (outbox_.write(socket_.get(), reactor_.buffers())) {
+  switch (outbox_.write(socket_, reactor_.buffers())) {
     case Outbox::Written::some:
       blocked_ = true;
       listen();
@@ -212,7 +210,7 @@ void WebSocketConnection::flush() {
 void WebSocketConnection::listen() {
   const uint32_t in = paused_ ? 0 : EPOLLIN;
   const uint32_t out = blocked_ ? EPOLLOUT : 0;
-  if (reading_) reactor_.poller().change(socket_.get(), *this, in | out);
+  if (reading_) reactor_.poller().change(socket_.fd(), *this, socket_.waits_for(in | out));
 }
 
 void WebSocketConnection::on_drained() {
@@ -221,7 +219,7 @@ void WebSocketConnection::on_drained() {
       limit_end();
       return;
     case Phase::refusing:
-      ::shutdown(socket_.get(), SHUT_WR);
+      socket_.shut_write();
       limit_end();
       return;
     case Phase::echoing:
@@ -261,7 +259,7 @@ void WebSocketConnection::limit_end() {
 void WebSocketConnection::release() {
   phase_ = Phase::closed;
   reactor_.cancel(std::exchange(timer_, 0));
-  if (reading_) reactor_.poller().remove(socket_.get(), *this);
+  if (reading_) reactor_.poller().remove(socket_.fd(), *this);
   socket_.reset();
   outbox_.drop(reactor_.buffers());
   if (kind_->connections) kind_->connections->add(-1);

@@ -1,4 +1,4 @@
-// A WebSocket after its handshake, over a connected TCP socket, in either role.
+// A WebSocket after its handshake, over a connected TCP socket, plain or inside TLS, in either role.
 #pragma once
 
 #include <memory>
@@ -6,9 +6,9 @@
 
 #include "base/metrics.h"
 #include "net/address.h"
-#include "net/file_descriptor.h"
 #include "net/outbox.h"
 #include "net/poller.h"
+#include "net/stream.h"
 #include "net/websocket.h"
 #include "net/websocket_codec.h"
 
@@ -29,7 +29,7 @@ class WebSocketConnection final : public WebSocket, private Pollable {
  public:
   // `outbox`: bytes that go out first (the answer to the upgrade). `early`: what the peer sent behind its
   // handshake.
-  WebSocketConnection(Reactor& reactor, FileDescriptor socket, std::shared_ptr<const WebSocketKind> kind,
+  WebSocketConnection(Reactor& reactor, Stream socket, std::shared_ptr<const WebSocketKind> kind,
                       const Address& peer, Outbox outbox, std::string_view early);
   ~WebSocketConnection() override;
 
@@ -85,7 +85,7 @@ class WebSocketConnection final : public WebSocket, private Pollable {
   bool* gone_ = nullptr;                // set by the destructor while a handler is called
   base::TimerId timer_ = 0;
   uint64_t mask_state_ = 0;
-  FileDescriptor socket_;
+  Stream socket_;
   Address peer_;
   Phase phase_ = Phase::open;
   bool reading_ = false;  // in the poller
