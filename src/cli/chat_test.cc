@@ -223,5 +223,22 @@ TEST(ChatAddresses, AreHostAndPort) {
   }
 }
 
+TEST(ChatAddresses, MayBeUrls) {
+  using client::Address;
+  EXPECT_EQ(client::parse_address("ws://host").value(), (Address{"host", 80}));
+  EXPECT_EQ(client::parse_address("http://host:8080/").value(), (Address{"host", 8080}));
+  for (const char* text : {"wss://host", "https://host:443/", "wss://[::1]:5"}) {
+    const auto address = client::parse_address(text);
+    ASSERT_TRUE(address.ok()) << text;
+    EXPECT_TRUE(address->tls) << text;
+  }
+  EXPECT_EQ(client::parse_address("wss://host")->port, 443);
+  EXPECT_EQ(client::to_text(*client::parse_address("https://[::1]:5/")), "wss://[::1]:5");
+  for (const char* bad : {"wss://", "wss://host/path", "ftp://host", "wss://:80"}) {
+    EXPECT_FALSE(client::parse_address(bad).ok()) << bad;
+  }
+  EXPECT_FALSE(client::parse_address("wss://host", "/there/is/no/such/file").ok());
+}
+
 }  // namespace
 }  // namespace tidings::cli
