@@ -30,6 +30,8 @@ std::string_view name(Fault fault);
 
 struct Plan {
   explicit Plan(uint64_t seed);
+  // How narrow and how slow it is.
+  std::string in_words() const;
 
   struct Person {
     std::string name;

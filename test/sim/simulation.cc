@@ -37,6 +37,7 @@ Simulation::~Simulation() {
 }
 
 Outcome Simulation::run() {
+  note(plan_.in_words());
   add_people();
   server_.start();
   for (auto& device : devices_) {
@@ -81,7 +82,7 @@ Outcome Simulation::run() {
 
 void Simulation::trace_frames() {
   network_.trace = [this](const std::string& from, const std::string& to, std::string_view frame) {
-    note(fmt::format("{} -> {}: {}", from, to, frame.substr(0, 600)));
+    note(fmt::format("{} -> {}: {}", from, to, frame.substr(0, 3000)));
   };
 }
 
@@ -384,6 +385,7 @@ void Simulation::settle(const std::string& when) {
   for (int i = 0; i < tries; ++i) {
     scheduler_.run_for(seconds(1));
     if (settled()) return;
+    if (i % 60 == 59) note(fmt::format("not settled: {}; {}", unsettled(), server_.figures()));
   }
   history_.stuck(fmt::format("{}, {} in {} minutes", unsettled(), when, patience.count()));
 }
