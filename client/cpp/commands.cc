@@ -14,6 +14,8 @@ using std::chrono::seconds;
 namespace {
 
 constexpr base::nanoseconds answer_timeout = seconds(10);
+constexpr size_t answer_timeout_doublings_max = 3;
+constexpr size_t earlier_max = 16;
 constexpr base::nanoseconds retry_first = milliseconds(200);
 constexpr base::nanoseconds retry_cap = seconds(10);
 constexpr size_t in_flight_max = 4;
@@ -60,6 +62,7 @@ void Commands::disconnected() {
   connected_ = false;
   for (Command& command : commands_) {
     command.request = 0;
+    command.earlier.clear();
     command.at = MonotonicTime::min();
   }
 }
@@ -69,8 +72,11 @@ std::vector<Commands::Frame> Commands::due(MonotonicTime now, uint64_t& last_req
   if (!connected_) return frames;
   for (Command* command : first_of(commands_)) {
     if (command->at > now) continue;
+    auto& earlier = command->earlier;
+    if (command->request != 0) earlier.push_back(command->request);
+    if (earlier.size() > earlier_max) earlier.erase(earlier.begin());
     command->request = ++last_request;
-    command->at = now + answer_timeout;
+    command->at = now + answer_timeout * (1 << std::min(earlier.size(), answer_timeout_doublings_max));
     std::visit([&](auto& f) { f.request = command->request; }, command->frame);
     frames.push_back(command->frame);
   }
@@ -78,7 +84,12 @@ std::vector<Commands::Frame> Commands::due(MonotonicTime now, uint64_t& last_req
 }
 
 std::optional<Commands::Finished> Commands::accept(const wire::Ok& ok) {
-  const auto command = find(ok.request);
+  auto command = find(ok.request);
+  if (command == commands_.end()) {
+    command = std::find_if(commands_.begin(), commands_.end(), [&ok](const Command& one) {
+      return std::ranges::find(one.earlier, ok.request) != one.earlier.end();
+    });
+  }
   if (command == commands_.end()) return std::nullopt;
   Finished finished{std::move(command->done), ok};
   commands_.erase(command);
@@ -92,6 +103,7 @@ std::optional<Commands::Finished> Commands::refuse(const wire::ErrorFrame& error
     // Minted before the server had told its time; nothing was done under it.
     std::visit([this](auto& f) { f.client_id = ids_.mint(); }, command->frame);
     command->request = 0;
+    command->earlier.clear();
     command->at = now + retry_wait(random_, error.retry_ms, retry_first, retry_cap, command->refused++);
     return std::nullopt;
   }

@@ -1,5 +1,6 @@
 // Commands that are no messages: groups are made and changed, people blocked. Each has one client id, and is
 // written again under it until it is answered; those of one conversation one after another, in their order.
+// A server that answers slowly is asked more and more seldom, and what it grants an earlier try counts, too.
 // In memory only. One thread; the caller passes the time in.
 #pragma once
 
@@ -46,7 +47,8 @@ class Commands {
     Frame frame;
     model::ConversationId turn;  // those of the same wait for each other; zeros: waits for nobody
     Done done;
-    wire::Request request = 0;                            // of the newest try
+    wire::Request request = 0;                            // of the newest try, while it is not answered
+    std::vector<wire::Request> earlier;                   // tries that are not answered either
     base::MonotonicTime at = base::MonotonicTime::min();  // when to write it, or to write it again
     int refused = 0;
   };

@@ -234,6 +234,43 @@ TEST_F(GroupShardTest, TheMarkOfWhoJoinsIsTold) {
             (std::vector<model::Mark>{{eve, joined.seq, joined.seq}}));
 }
 
+// After a restore somebody may hold what, in the branch that goes on, was said while he was no member.
+TEST_F(GroupShardTest, WhoHoldsWhatHeMayNotReadHoldsAnotherHistory) {
+  make_group({bob});
+  const auto removed = run(in_group(ann, model::RemoveMember{bob}));
+  const auto between = say(ann, "secret");
+  const auto back = run(in_group(ann, model::AddMembers{{bob}}));
+  const auto pull = [&](const ports::Reply& held) {
+    up(ports::Pull{3, bob, group, held.seq, model::Cursor{held.seq, held.id}, 200});
+    settle();
+    return std::move(a.take<ports::PageOut>().at(0).page);
+  };
+  const auto history = [&](const ports::Reply& held) {
+    up(ports::History{3, bob, group, ports::History::Where::before, held.seq,
+                      model::Cursor{held.seq, held.id}, 200});
+    settle();
+    return std::move(a.take<ports::PageOut>().at(0).page);
+  };
+  for (const bool flushed : {false, true}) {
+    if (flushed) flush_all();
+    EXPECT_TRUE(pull(removed));
+    EXPECT_TRUE(pull(back));
+    ASSERT_FALSE(pull(between));
+    EXPECT_EQ(pull(between).error().code, Code::diverged);
+    EXPECT_EQ(history(between).error().code, Code::diverged);
+    EXPECT_TRUE(history(back));
+  }
+  // Of what was forgotten only the id can tell.
+  for (size_t i = 0; i < fold::intervals_max; ++i) {
+    run(in_group(ann, model::RemoveMember{bob}));
+    run(in_group(ann, model::AddMembers{{bob}}));
+  }
+  EXPECT_TRUE(pull(removed));
+  auto other = removed;
+  other.id.value ^= 1;
+  EXPECT_EQ(pull(other).error().code, Code::diverged);
+}
+
 TEST_F(GroupShardTest, AMarkOfAnotherHistoryOrOfAStrangerIsNotAppended) {
   make_group({bob});
   const auto first = say(ann);

@@ -149,6 +149,25 @@ TEST_F(ShardTest, SyncListsWhatDiffersFlushedOrNot) {
   EXPECT_EQ(sync(bob, have).rows.size(), 1u);
 }
 
+// Who has more conversations than a sync lists names ranges that end at one of them.
+TEST_F(ShardTest, ASyncThatEndsWithItsRangeHasNoMore) {
+  run(create(ann, bob));
+  run(create(eve, bob));
+  flush();
+  const auto rows = sync(bob).rows;
+  ASSERT_EQ(rows.size(), 2u);
+  ports::Sync query{4, bob, {}, rows[0].conversation, {}, {}, 1};
+  EXPECT_FALSE(sync(query).next) << "it would lie behind the range";
+  query.to = rows[1].conversation;
+  const auto first = sync(query);
+  EXPECT_EQ(first.rows.size(), 1u);
+  ASSERT_TRUE(first.next);
+  EXPECT_GT(*first.next, rows[0].conversation);
+  EXPECT_LE(*first.next, rows[1].conversation);
+  query.from = *first.next;
+  EXPECT_EQ(sync(query).rows.size(), 1u);
+}
+
 TEST_F(ShardTest, BeyondTheBoundOfStatesCleanOnesLeaveAndElseNewLoadsAreBusyBeforeTheAppend) {
   limits.states_max = 1;
   run(create(ann, bob));

@@ -208,6 +208,14 @@ bool Server::quiet() const {
 uint64_t Server::fold_hash() const {
   return run_->node->fold_hash();
 }
+std::string Server::figures() const {
+  std::string text;
+  if (!run_) return text;
+  for (const auto& [name, value] : run_->metrics.values()) {
+    if (value) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, value);
+  }
+  return text;
+}
 uint64_t Server::steps() const {
   return run_ ? run_->process.steps() : 0;
 }

@@ -54,6 +54,8 @@ class Server {
   // All that the log handed out is folded.
   bool quiet() const;
   uint64_t fold_hash() const;
+  // Its metrics that are not 0.
+  std::string figures() const;
   const std::string& last_words() const { return last_words_; }
 
   // Runs `call` on that shard; false if the server is not ready.
