@@ -26,7 +26,11 @@ std::string at(int64_t time_ns) {
 class People {
  public:
   People(const History& history, const Reference& reference, const Blame& blame)
-      : history_(history), reference_(reference), blame_(blame) {}
+      : history_(history),
+        reference_(reference),
+        blame_(blame),
+        has_restore_(std::ranges::any_of(
+            history.records(), [](const Record& record) { return record.what == What::restore; })) {}
 
   void judge() {
     for (const auto& record : history_.records()) walk(record);
@@ -119,7 +123,7 @@ class People {
     const auto* c = reference_.find(event.conversation);
     // What a restore takes away, or will take away, is not in the reference.
     const auto* said = reference_.at(event.conversation, Seq{delivered});
-    const bool any_restore = restored_ns_ || has_restore();
+    const bool any_restore = restored_ns_ || has_restore_;
     if (any_restore && (!said || in_doubt(record.time_ns) || !restored_ns_)) return;
     if (!c || !said) {
       if (delivered > 0) tell("there is no such event");
@@ -148,11 +152,6 @@ class People {
     const auto* added = std::get_if<model::MembersAdded>(&body);
     const auto* members = created ? &created->members : added ? &added->members : nullptr;
     return members && std::find(members->begin(), members->end(), user) != members->end();
-  }
-
-  bool has_restore() const {
-    return std::any_of(history_.records().begin(), history_.records().end(),
-                       [](const Record& record) { return record.what == What::restore; });
   }
 
   // --- the end
@@ -230,7 +229,7 @@ class People {
     std::map<Place, uint64_t> read;
     for (const auto& view : history_.views()) {
       const UserId user = device(view.device).user;
-      if (has_restore() && !view.fresh) continue;  // marks that a restore took away stay on a display
+      if (has_restore_ && !view.fresh) continue;  // marks that a restore took away stay on a display
       for (const auto& mark : view.marks) {
         auto& level = read[{user, view.conversation}];
         if (mark.user == user) level = std::max(level, mark.read.value);
@@ -238,7 +237,7 @@ class People {
     }
     auto seen = history_.unread();
     for (const auto& view : history_.views()) {
-      if (has_restore() && !view.fresh) continue;
+      if (has_restore_ && !view.fresh) continue;
       seen.push_back({view.device, view.conversation, view.unread});
     }
     for (const auto& one : seen) {
@@ -264,7 +263,7 @@ class People {
   }
 
   void judge_private() {
-    const bool restored = has_restore();
+    const bool restored = has_restore_;
     collect_lost_joins();
     // What was seen while it was allowed may stay: `time_ns` is when; nullopt: of a copy at the end.
     const auto tell = [&](const std::string& who, UserId user, const Observed& event,
@@ -374,10 +373,10 @@ class People {
       }
       tell("members" + members);
     }
-    if (in && a.unread != b.unread && !has_restore())
+    if (in && a.unread != b.unread && !has_restore_)
       tell(fmt::format("{} and {} unread", a.unread, b.unread));
     const auto* c = reference_.find(a.conversation);
-    if (!c || a.left || has_restore()) return;
+    if (!c || a.left || has_restore_) return;
     const auto of_a = levels_of(a, *c), of_b = levels_of(b, *c);
     if (of_a == of_b) return;
     std::string marks;
@@ -444,6 +443,7 @@ class People {
   const History& history_;
   const Reference& reference_;
   const Blame& blame_;
+  const bool has_restore_;
   std::map<Place, uint64_t> shown_, marked_;  // the highest that any device of the person has shown, marked
   std::map<Sight, Levels> levels_;
   std::map<Sight, uint64_t> told_;  // read marks that are not hidden, of processes that still run

@@ -231,4 +231,13 @@ bool Crowd::wait_for(const std::function<bool()>& condition, base::nanoseconds a
   return true;
 }
 
+bool Crowd::wait_while_busy(const std::function<bool()>& condition, base::nanoseconds idle_at_most) {
+  for (size_t held = 0;;) {
+    if (wait_for(condition, idle_at_most)) return true;
+    const size_t now = run([this] { return history_.records().size(); });
+    if (now == held) return false;
+    held = now;
+  }
+}
+
 }  // namespace tidings::faults

@@ -112,6 +112,9 @@ class Crowd {
   }
   // Asks on the reactor's thread again and again until it is true; false after `at_most`.
   bool wait_for(const std::function<bool()>& condition, base::nanoseconds at_most);
+  // The same, for as long as something goes into the history: what a device takes to fetch a million messages
+  // says nothing.
+  bool wait_while_busy(const std::function<bool()>& condition, base::nanoseconds idle_at_most);
 
   net::Reactor& reactor() { return reactor_; }
   checker::History& history() { return history_; }
