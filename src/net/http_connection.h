@@ -22,6 +22,7 @@ struct HttpService {
   HttpHandler& handler;
   const base::Limits limits;
   std::string websocket_path;
+  std::vector<std::string> origins;
   std::shared_ptr<const WebSocketKind> kind;
   // Destroys the connection; its last wish, at the end of a turn.
   std::function<void(class HttpConnection&)> end;

@@ -47,6 +47,7 @@ struct TestServer final : HttpHandler {
     run_on(reactor, [this] {
       HttpServerOptions options;
       options.subprotocol = "test.v1";
+      options.origins = {"https://chat.example"};
       options.limits = &limits;
       options.connections = connections;
       server = HttpServer::listen(reactor, *this, options).value();

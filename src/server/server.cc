@@ -172,6 +172,7 @@ base::Status Server::State::listen() {
                                  .port = config.port,
                                  .websocket_path = "/v1/ws",
                                  .subprotocol = std::string(wire::subprotocol_json),
+                                 .origins = config.origins,
                                  .on_binary = {bad_frame.close_code, std::string(bad_frame.name)},
                                  .limits = &config.limits,
                                  .joins = i > 0,
