@@ -45,13 +45,10 @@ class Load {
     next_.resize(people.size());
     until([this] { return in_group_ == users_.size(); }, "not everybody came into the groups");
   }
-  void start(size_t window) {
-    window_ = window;
-    for (auto& group : groups_) fill(group);
-  }
+  void start(size_t window) { window_ = window; }
   void run(double seconds) {
     const auto end = SteadyClock::now() + std::chrono::duration<double>(seconds);
-    while (SteadyClock::now() < end) swarm_.turn(100);
+    while (SteadyClock::now() < end) turn(100);
   }
   // Everybody gets what is under way.
   void finish() {
@@ -76,12 +73,16 @@ class Load {
     std::vector<size_t> have;         // how many receivers have each of them
   };
 
+  void turn(int timeout_ms) {
+    for (auto& group : groups_) fill(group);
+    swarm_.turn(timeout_ms);
+  }
   template <class Done>
   void until(Done done, const char* otherwise) {
     const auto end = SteadyClock::now() + std::chrono::duration<double>(patience_seconds);
     while (!done()) {
       if (SteadyClock::now() > end) give_up(otherwise);
-      swarm_.turn(10);
+      turn(10);
       for (const auto& [session, request] : std::exchange(again_, {})) {
         request == sync_request ? sync(*session) : create(*session);
       }
@@ -154,7 +155,6 @@ class Load {
     if (++group.have[next++] < receivers_) return true;
     group.whole = next;
     ++messages_;
-    fill(group);
     return true;
   }
   void note(Group& group, std::string_view frame) {

@@ -101,6 +101,7 @@ void Swarm::lost(Session& session) {
 }
 
 void Swarm::turn(int timeout_ms) {
+  flush();
   while (!waiting_.empty() && under_way_ < connects_at_once) {
     const auto [session, port] = waiting_.front();
     waiting_.pop_front();
@@ -113,6 +114,7 @@ void Swarm::turn(int timeout_ms) {
     on_ready(*static_cast<Session*>(event.data.ptr), event.events);
   }
   acknowledge_some();
+  flush();
 }
 
 // What no more frames came behind is acknowledged once a second.
@@ -196,9 +198,16 @@ void Swarm::take_frame(Session& session, std::string_view frame) {
 }
 
 void Swarm::send(Session& session, std::string_view frame) {
-  std::string out;
-  net::append_frame(out, net::WebSocketOpcode::text, frame, mask);
-  write(session, out);
+  if (session.out.empty()) unsent_.push_back(&session);
+  net::append_frame(session.out, net::WebSocketOpcode::text, frame, mask);
+}
+
+void Swarm::flush() {
+  for (Session* session : unsent_) {
+    if (session->stage != Stage::none) write(*session, session->out);
+    session->out.clear();
+  }
+  unsent_.clear();
 }
 
 // A load never has so much under way that its socket is full.

@@ -28,6 +28,7 @@ class Swarm {
     Stage stage = Stage::none;
     net::FileDescriptor socket;
     std::string partial;  // the beginning of a frame
+    std::string out;      // of this turn
     client::Acks acks;
   };
   // A frame of an open session; the welcome is the first one. Counted frames are acknowledged by the swarm.
@@ -44,6 +45,7 @@ class Swarm {
 
   // Connects, upgrades and says hello, a bounded number at a time, one after another in the next turns.
   void connect(Session& session, uint16_t port);
+  // All of one turn goes in one write.
   void send(Session& session, std::string_view frame);
   // Cuts without a word.
   void cut(Session& session);
@@ -62,12 +64,14 @@ class Swarm {
   void take_frame(Session& session, std::string_view frame);
   void write(Session& session, std::string_view bytes);
   void lost(Session& session);
+  void flush();
   void acknowledge_some();
 
   net::FileDescriptor poll_;
   std::deque<Session> sessions_;  // addresses stay
   std::vector<std::string> tokens_;
   std::deque<std::pair<Session*, uint16_t>> waiting_;
+  std::vector<Session*> unsent_;
   size_t under_way_ = 0, open_ = 0, ack_turn_ = 0;
   base::MonotonicTime time_{}, acked_at_{};  // of the turn, of the last acknowledgements
   std::vector<epoll_event> events_;
