@@ -264,13 +264,15 @@ int main_program(int argc, char** argv) {
       options.json = true;
     } else if (flag == "--people") {
       options.people = std::stoi(value()) / 2 * 2;
+    } else if (flag == "--seconds") {
+      options.seconds = std::stod(value());
     } else if (flag == "--in-flight") {
       options.window = std::stoi(value());
     } else if (flag == "--binary") {
       options.binary = value();
     } else {
       give_up("unknown flag " + flag +
-              " (there are --quick, --json, --people N, --in-flight N, --binary PATH)");
+              " (there are --quick, --json, --people N, --seconds S, --in-flight N, --binary PATH)");
     }
   }
   const double reference_seconds = options.quick ? 2 : 5;
