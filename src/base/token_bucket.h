@@ -8,23 +8,9 @@
 #include <unordered_map>
 
 #include "base/metrics.h"
-#include "base/time.h"
+#include "base/rate.h"
 
 namespace tidings::base {
-
-// `count` in each `period`, and `burst` of them at once after a rest. count 0: as often as one likes.
-struct Rate {
-  size_t count = 0;
-  nanoseconds period = seconds(1);
-  size_t burst = 1;
-
-  bool limited() const { return count != 0; }
-  // From one to the next.
-  nanoseconds each() const { return period / static_cast<int64_t>(count); }
-  // From empty to full.
-  nanoseconds fill_time() const { return each() * static_cast<int64_t>(burst); }
-  friend bool operator==(const Rate&, const Rate&) = default;
-};
 
 // What a bucket said. `wait`: after this it would say yes; zero if it did.
 struct Drawn {
