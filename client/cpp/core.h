@@ -46,6 +46,7 @@ struct Sent {
 class Listener {
  public:
   virtual ~Listener() = default;
+  // `draining`: the server goes down, which is no failure.
   virtual void on_connection(Connection state, std::optional<wire::Code> why, base::nanoseconds retry_in) = 0;
   // The next event of a conversation, own messages included. Once each, in seq order. The first one is seq 1,
   // with CatchUp::newest whatever comes first. Those of one's own log (kind self) come here, too.
@@ -113,6 +114,8 @@ class Core {
   // Ends the connection and stays offline.
   void disconnect();
   Connection connection() const;
+  // Said by the next hello; the connection that stands is not touched.
+  void set_token(std::string token);
   // Known after the first welcome.
   std::optional<model::UserId> user() const;
 
