@@ -204,6 +204,41 @@ TEST_F(GroupShardTest, MarksAreToldAtOnceThenOnceAnInterval) {
   EXPECT_EQ(receipt.mark_count, 2u);
 }
 
+TEST_F(GroupShardTest, FocusIsForgottenWithItsLinkAndStaysWithOthers) {
+  std::vector<UserId> many;
+  for (uint64_t n = 100; n < 140; ++n) many.push_back({n});
+  make_group(many);
+  std::vector<ports::Reply> said;
+  for (int i = 0; i < 6; ++i) said.push_back(say(ann));
+  for (const auto gateway : {gateway_a, gateway_b}) {
+    up(ports::Attach{ann}, gateway);
+    up(ports::Focus{ann, group, true}, gateway);
+  }
+  const auto in_focus = [&](Gateway& at) {
+    return std::ranges::count_if(at.take<ports::ReceiptOut>(), &ports::ReceiptOut::in_focus);
+  };
+  size_t next = 0;
+  const auto somebody_reads = [&] {
+    const auto& event = said[next];
+    EXPECT_FALSE(mark(many[next++], event.seq, event.ord, event.id));
+    home.fire_timers();
+    home.fire_timers();
+  };
+  a.frames.clear();
+  b.frames.clear();
+  somebody_reads();
+  EXPECT_EQ(in_focus(a), 1) << "though she looks from two gateways";
+  EXPECT_EQ(in_focus(b), 1);
+  shard->on_unlink(gateway_b);
+  somebody_reads();
+  EXPECT_EQ(in_focus(a), 1);
+  shard->on_unlink(gateway_a);
+  shard->on_link(gateway_a, a);
+  up(ports::Attach{ann});
+  somebody_reads();
+  EXPECT_EQ(in_focus(a), 0);
+}
+
 TEST_F(GroupShardTest, AReceiptNamesNobodyWhoHasLeftMeanwhile) {
   make_group({bob, eve});
   up(ports::Attach{ann});

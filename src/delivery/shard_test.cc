@@ -31,6 +31,37 @@ TEST_F(ShardTest, AnEventGoesOnceToEachGatewayWithAMemberAndNotToTheSendingSessi
   EXPECT_TRUE(b.take<ports::EventOut>().empty());
 }
 
+TEST_F(ShardTest, WhoWasAttachedOverALinkIsForgottenWithIt) {
+  up(ports::Attach{ann});
+  up(ports::Attach{bob});
+  up(ports::Attach{bob}, gateway_b);
+  run(create(ann, bob));
+  a.frames.clear();
+  b.frames.clear();
+  shard->on_unlink(gateway_a);
+  up(ports::Commands{{send(ann, bob, 2)}}, gateway_b);
+  make_durable();
+  settle();
+  EXPECT_TRUE(a.frames.empty()) << "neither the answer nor the event";
+  EXPECT_EQ(b.take<ports::EventOut>().size(), 1u);
+  // Another gateway takes the place, and who was attached there is not attached here.
+  Gateway c;
+  shard->on_link(3, c);
+  up(ports::Commands{{send(ann, bob, 3)}}, gateway_b);
+  make_durable();
+  settle();
+  EXPECT_TRUE(c.frames.empty());
+  EXPECT_EQ(b.take<ports::EventOut>().size(), 1u);
+  up(ports::Attach{ann}, 3);
+  up(ports::Commands{{send(ann, bob, 4)}}, gateway_b);
+  make_durable();
+  settle();
+  const auto events = c.take<ports::EventOut>();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].people, std::vector{ann});
+  shard->on_unlink(gateway_a);  // twice is once
+}
+
 TEST_F(ShardTest, AConversationThatLoadsIsOvertakenAndHoldsTheCheckpointBack) {
   run(create(ann, bob));
   run(create(ann, eve));
