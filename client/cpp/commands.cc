@@ -14,10 +14,11 @@ using std::chrono::seconds;
 namespace {
 
 constexpr base::nanoseconds answer_timeout = seconds(10);
+constexpr size_t answer_timeout_doublings_max = 3;
 constexpr base::nanoseconds retry_first = milliseconds(200);
 constexpr base::nanoseconds retry_cap = seconds(10);
 constexpr size_t in_flight_max = 4;
-constexpr size_t requests_max = 4;
+constexpr size_t requests_max = 16;
 
 model::ConversationId turn_of(const Commands::Frame& frame) {
   return std::visit(
@@ -80,7 +81,8 @@ std::vector<Commands::Frame> Commands::due(MonotonicTime now, uint64_t& last_req
     if (command->at > now) continue;
     command->requests.push_back(++last_request);
     if (command->requests.size() > requests_max) command->requests.erase(command->requests.begin());
-    command->at = now + answer_timeout;
+    const size_t unanswered = command->requests.size() - 1;
+    command->at = now + answer_timeout * (1 << std::min(unanswered, answer_timeout_doublings_max));
     std::visit([&](auto& f) { f.request = last_request; }, command->frame);
     frames.push_back(command->frame);
   }

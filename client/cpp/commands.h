@@ -1,5 +1,6 @@
 // Commands that are no messages: groups are made and changed, people blocked. Each has one client id, and is
 // written again under it until it is answered; those of one conversation one after another, in their order.
+// A server that answers slowly is asked more and more seldom, and what it grants an earlier try counts, too.
 // In memory only. One thread; the caller passes the time in.
 #pragma once
 

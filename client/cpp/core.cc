@@ -121,7 +121,7 @@ Core::Core(Parts parts) : state_(std::make_unique<State>(std::move(parts))) {}
 Core::~Core() = default;
 
 base::Status Core::connect() {
-  if (auto loaded = state_->outbox.load(); !loaded) return loaded;
+  if (auto loaded = state_->outbox.load(state_->now()); !loaded) return loaded;
   state_->line.start();
   state_->called();
   return {};

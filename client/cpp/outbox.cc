@@ -24,7 +24,7 @@ constexpr int window_grows_after = 4;
 
 }  // namespace
 
-base::Status Outbox::load() {
+base::Status Outbox::load(MonotonicTime now) {
   if (loaded_) return {};
   auto messages = store_.load();
   if (!messages) return base::fail(messages.error());
@@ -33,7 +33,7 @@ base::Status Outbox::load() {
     last_order_ = std::max(last_order_, message.order);
     ids_.seen(message.client_id);
     auto& queue = queues_[message.conversation];
-    queue.push_back({.message = std::move(message)});
+    queue.push_back({.message = std::move(message), .open = {{0, now}}});
   }
   loaded_ = true;
   changed_ = true;

@@ -27,8 +27,9 @@ class Outbox {
   Outbox(OutboxStore& store, ClientIds& ids, ports::Random& random)
       : store_(store), ids_(ids), random_(random) {}
 
-  // Takes in what the store holds. A second call changes nothing.
-  base::Status load();
+  // Takes in what the store holds; an earlier process may have written it just now. A second call changes
+  // nothing.
+  base::Status load(base::MonotonicTime now);
   // Durable when it returns ok; on an error nothing was taken.
   base::Status add(OutboxMessage message);
   // Own messages that the server had ticked and has no more: sent again, before what waits in their

@@ -20,7 +20,11 @@ bool Timelines::add(const model::Event& event, MonotonicTime now) {
   if (!conversation) return true;
   conversation->gone = false;
   Timeline::Applied applied;
-  const auto outcome = conversation->timeline.add(event, syncing_ || conversation->unchecked, applied);
+  Timeline& timeline = conversation->timeline;
+  const model::Seq held = timeline.held_to();
+  const auto outcome = timeline.add(event, syncing_ || conversation->unchecked, applied);
+  if (timeline.held_to() > std::max(held, timeline.view().have.seq))
+    sink_.on_held(event.conversation, timeline.held_to());
   return settle(*conversation, outcome, applied, now);
 }
 

@@ -61,7 +61,10 @@ struct HttpServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 0;
   std::string websocket_path = "/v1/ws";
-  std::string subprotocol;                               // the one accepted
+  std::string subprotocol;  // the one accepted
+  // Web pages that may open a WebSocket, each as the header Origin names it; other origins get 403. A request
+  // without Origin is no browser's.
+  std::vector<std::string> origins;
   WebSocketClose on_binary{1003, "only text is taken"};  // how a socket that sends a binary message ends
   const base::Limits* limits = nullptr;                  // the defaults if null
   // A listener of this process already has the port: share it. Without this a port that anybody listens on is
