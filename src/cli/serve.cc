@@ -101,6 +101,8 @@ int serve(const Options& options) {
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  // Who looks at a file or a pipe sees at once what it waits for.
+  spdlog::flush_on(spdlog::level::info);
 
   const auto interrupted = [&signals] {
     const timespec at_once{};

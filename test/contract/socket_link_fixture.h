@@ -43,7 +43,9 @@ struct SocketLinkFixture {
   void open() {
     auto connected = net::connect_unix(path());
     ASSERT_TRUE(connected.ok()) << connected.error().sentence;
-    gateway_end_->open(std::move(*connected));
+    // On its reactor: what is sent goes out when the turn ends.
+    gateway_reactor_.post(
+        [this, socket = std::move(*connected)]() mutable { gateway_end_->open(std::move(socket)); });
   }
   ports::LinkToCore& to_core() { return *gateway_end_; }
   socket::GatewayEnd& gateway_end() { return *gateway_end_; }

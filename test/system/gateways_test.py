@@ -30,33 +30,41 @@ class Process(Server):
             command += ["--data", self.data]
         else:
             command += ["--listen", self.address or "127.0.0.1:0"]
-        self.ended = False
+        self.ended, self.lines = False, []
+        if self.process:
+            self.process.stdout.close()
         self.process = subprocess.Popen(command, env=dict(os.environ, **self.settings), stdout=subprocess.PIPE,
                                         stderr=self.log, text=True)
+        self.reader = threading.Thread(target=self.listen, args=(self.process.stdout, self.lines), daemon=True)
+        self.reader.start()
         return self
+
+    @staticmethod
+    def listen(output, lines):
+        for line in output:
+            lines.append(line)
+
+    def end(self):
+        if self.process and self.lives():
+            self.kill()
+        self.reader.join()
+        super().end()
+
+    def says(self, words, seconds=harness.START_SECONDS):
+        """Waits until it has said them since it was started; the match."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = re.search(words, "".join(self.lines))
+            if found:
+                return found
+            if time.monotonic() > deadline or not self.lives():
+                raise AssertionError(f"not said: {words!r} in {self.lines} {self.said()}")
+            time.sleep(0.02)
 
     def wait(self):
         """Until it says that it is ready."""
-        watchdog = threading.Timer(harness.START_SECONDS, self.process.kill)
-        watchdog.start()
-        ready = False
-        for line in self.process.stdout:
-            found = re.search(r"listening on (\S+:\d+)|the core is ready", line)
-            if found:
-                self.address, ready = found.group(1), True
-                break
-        watchdog.cancel()
-        if not ready:
-            raise AssertionError(f"the {self.role} did not start: {self.said()}")
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        self.address = self.says(r"listening on (\S+:\d+)|the core is ready").group(1)
         return self
-
-    def says(self, words, seconds=10):
-        deadline = time.monotonic() + seconds
-        while words not in self.said():
-            if time.monotonic() > deadline:
-                raise AssertionError(f"not said: {words!r} in {self.said()}")
-            time.sleep(0.05)
 
 
 class Gateways(unittest.IsolatedAsyncioTestCase):
