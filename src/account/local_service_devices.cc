@@ -111,6 +111,17 @@ void LocalService::log_out(std::string token, Executor& on, Callback<void> done)
 
 // --- devices
 
+void LocalService::find_revoked(std::vector<model::DeviceId> devices, Executor& on,
+                                Callback<std::vector<model::DeviceId>> done) {
+  auto* state = state_.get();
+  State::go_home(state->parts.home, state->alive,
+                 [state, devices = std::move(devices), &on, done = std::move(done)]() mutable {
+                   std::erase_if(devices,
+                                 [state](auto device) { return state->tokens.find(device) != nullptr; });
+                   tell<std::vector<model::DeviceId>>(on, std::move(done), std::move(devices));
+                 });
+}
+
 void LocalService::list_devices(model::UserId user, Executor& on, Callback<std::vector<DeviceInfo>> done) {
   auto* state = state_.get();
   State::go_home(state->parts.home, state->alive, [state, user, &on, done = std::move(done)]() mutable {

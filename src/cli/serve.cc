@@ -18,7 +18,7 @@ namespace tidings::cli {
 namespace {
 
 struct Options {
-  std::string listen, data, config, shards, sign_up;
+  std::string listen, data, config, shards, sign_up, role, core;
   std::vector<std::string> set;
 };
 
@@ -42,6 +42,8 @@ base::Result<server::Config> configure(const Options& options) {
   const auto flag = [&](const char* key, const std::string& value) {
     if (!value.empty()) sources.flags.emplace_back(key, value);
   };
+  flag("server.role", options.role);
+  flag("server.core", options.core);
   flag("server.listen", options.listen);
   flag("server.shards", options.shards);
   flag("storage.path", options.data);
@@ -56,11 +58,23 @@ std::string command_name() {
 }
 
 void print_welcome(const server::Server& server, const server::Config& config) {
+  if (config.role == server::Role::core) {
+    std::printf("the core is ready for gateways\n");
+    std::printf("  socket               %s\n", config.core.c_str());
+    std::printf("  data                 %s\n", config.data.c_str());
+    std::fflush(stdout);
+    return;
+  }
   const bool usual = server.address() == "127.0.0.1:65100";
   const std::string where = usual ? "" : " --server " + server.address();
   std::printf("listening on %s\n", server.address().c_str());
   std::printf("  REST and WebSocket   http://%s\n", server.address().c_str());
-  std::printf("  data                 %s\n\n", config.data.c_str());
+  if (config.role == server::Role::gateway) {
+    std::printf("  core                 %s\n\n", config.core.c_str());
+  } else {
+    if (!config.core.empty()) std::printf("  gateways             %s\n", config.core.c_str());
+    std::printf("  data                 %s\n\n", config.data.c_str());
+  }
   std::printf("Send a first message from two other terminals:\n");
   std::printf("  %s chat --as ann%s\n", command_name().c_str(), where.c_str());
   std::printf("  %s chat --as bob ann%s\n\n", command_name().c_str(), where.c_str());
@@ -87,6 +101,8 @@ int serve(const Options& options) {
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  // Who looks at a file or a pipe sees at once what it waits for.
+  spdlog::flush_on(spdlog::level::info);
 
   const auto interrupted = [&signals] {
     const timespec at_once{};
@@ -117,6 +133,9 @@ void add_serve(CLI::App& app, int& exit_code) {
   command->add_option("--listen", options->listen, "HOST:PORT, by default 127.0.0.1:65100");
   command->add_option("--data", options->data,
                       "directory of everything that is kept, by default ./tidings-data");
+  command->add_option("--role", options->role,
+                      "which part of the server this is: both (default), core or gateway");
+  command->add_option("--core", options->core, "Unix socket between core and gateway processes");
   command->add_option("--config", options->config, "TOML file");
   command->add_option("--shards", options->shards, "reactor threads, by default one per core");
   command->add_option("--sign-up", options->sign_up,

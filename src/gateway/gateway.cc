@@ -41,6 +41,8 @@ void Gateway::set_links(std::vector<ports::LinkToCore*> links) {
 
 void Gateway::on_lineage(const model::Lineage& lineage) {
   state_->shared.branches.add(lineage);
+  // They come in the order of the log.
+  state_->shared.parts.branch = branch_text(lineage);
 }
 
 void Gateway::accept(std::unique_ptr<ports::Transport> transport) {
@@ -104,6 +106,18 @@ void Gateway::State::lost() {
   shared.marks.lost();
   for (auto& asker : shared.pending.take_overdue(base::MonotonicTime::max()))
     refuse(asker, {wire::Code::busy, ""});
+}
+
+void Gateway::on_link_lost(size_t core_shard) {
+  auto& state = *state_;
+  state.shared.links.reset(core_shard);
+  state.shared.people.link_lost(core_shard);
+  state.lost();
+}
+
+void Gateway::on_link_ready(size_t core_shard) {
+  auto& state = *state_;
+  if (!state.shared.people.attach_all(core_shard)) state.lost();
 }
 
 namespace {

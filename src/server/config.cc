@@ -124,6 +124,25 @@ const std::vector<Setting>& settings() {
          std::tie(c.host, c.port) = *at;
          return {};
        }},
+      {{"server.role", "both",
+        "which part of the server this process is: both, core (all that is kept, no connections of clients), "
+        "gateway (sessions and REST of the core at server.core)"},
+       [](Config& c, const std::string& text) -> base::Status {
+         for (const auto& [word, role] : {std::pair("both", Role::both), std::pair("core", Role::core),
+                                          std::pair("gateway", Role::gateway)}) {
+           if (text == word) return c.role = role, base::Status();
+         }
+         return base::failure("\"" + text + "\" is neither both nor core nor gateway");
+       }},
+      {{"server.core", "none",
+        "path of the Unix socket at which a core takes gateway processes, or a gateway finds its core; at "
+        "most "
+        "100 bytes"},
+       [](Config& c, const std::string& text) -> base::Status {
+         if (text.size() > 100) return base::failure("it must be at most 100 bytes");
+         c.core = text == "none" ? "" : text;
+         return {};
+       }},
       {{"server.shards", "0", "reactor threads; 0 is one per core"},
        [](Config& c, const std::string& text) -> base::Status {
          const auto n = parse_count(text);
@@ -294,6 +313,9 @@ base::Result<Config> read_config(const ConfigSources& sources) {
   }
   for (const auto& [key, value] : sources.flags) {
     if (const auto status = set(config, "flag", key, value); !status) return base::fail(status.error());
+  }
+  if (config.role != Role::both && config.core.empty()) {
+    return base::failure("server.role \"core\" and \"gateway\" need server.core, the path of their socket");
   }
   return config;
 }

@@ -13,7 +13,16 @@
 
 namespace tidings::server {
 
+// Which part of the server a process is.
+enum class Role {
+  both,     // core and gateways
+  core,     // partitions, accounts, all that is kept; gateway processes connect to it
+  gateway,  // sessions and REST of the core at Config::core
+};
+
 struct Config {
+  Role role = Role::both;
+  std::string core;  // path of the Unix socket between core and gateways; "": none
   std::string host = "127.0.0.1";
   uint16_t port = 65100;
   int shards = 0;                    // 0: one per core

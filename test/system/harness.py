@@ -23,6 +23,7 @@ import uuid
 import websockets
 
 BINARY = ""  # set by main() from the command line
+IN_TWO = False  # likewise: a server is a core and a gateway process
 START_SECONDS = 30
 ANSWER_SECONDS = 10
 PASSWORD = "correct horse battery"
@@ -47,13 +48,21 @@ class Server:
         self.settings = settings or {}
         self.data = data or tempfile.mkdtemp(prefix="tidings-system-")
         self.process, self.address, self.ended = None, None, False
+        self.core = None  # its process, if it is one of its own
         self.log = tempfile.TemporaryFile(mode="w+")
 
     def start(self):
         """Comes back at the address that it had, if it had one."""
-        command = [BINARY, "serve", "--listen", self.address or "127.0.0.1:0", "--data", self.data]
+        command = [BINARY, "serve", "--listen", self.address or "127.0.0.1:0"]
         environment = dict(os.environ, **self.settings)
         self.ended = False
+        if IN_TWO:
+            path = self.data + "/core"
+            self.core = subprocess.Popen([BINARY, "serve", "--role", "core", "--core", path, "--data", self.data],
+                                         env=environment, stdout=subprocess.DEVNULL, stderr=self.log, text=True)
+            command += ["--role", "gateway", "--core", path]
+        else:
+            command += ["--data", self.data]
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=self.log, text=True)
         watchdog = threading.Timer(START_SECONDS, self.process.kill)
         watchdog.start()
@@ -78,20 +87,25 @@ class Server:
         """SIGTERM; the exit status."""
         self.ended = True
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=START_SECONDS)
+        status = self.process.wait(timeout=START_SECONDS)
+        if self.core:
+            self.core.send_signal(signal.SIGTERM)
+            status = status or self.core.wait(timeout=START_SECONDS)
+        return status
 
     def kill(self):
         self.ended = True
-        self.process.kill()
-        self.process.wait()
+        for process in filter(None, (self.core, self.process)):
+            process.kill()
+            process.wait()
 
     def lives(self):
-        return self.process.poll() is None
+        return self.process.poll() is None and (not self.core or self.core.poll() is None)
 
     def end(self):
         if self.process and not self.ended and not self.lives():
             print(f"the server ended by itself with {self.process.returncode}:\n{self.said()}", file=sys.stderr)
-        if self.process and self.lives():
+        if self.process and not self.ended:
             self.kill()
         if self.process:
             self.process.stdout.close()
@@ -304,9 +318,10 @@ class SystemTest(unittest.IsolatedAsyncioTestCase):
 
 
 def main():
-    """python3 x_test.py BINARY [unittest arguments]"""
-    global BINARY
+    """python3 x_test.py BINARY [--in-two] [unittest arguments]"""
     if len(sys.argv) < 2 or not os.access(sys.argv[1], os.X_OK):
-        sys.exit(f"usage: {sys.argv[0]} path/to/tidings [test]")
+        sys.exit(f"usage: {sys.argv[0]} path/to/tidings [--in-two] [test]")
     sys.modules["harness"].BINARY = os.path.abspath(sys.argv.pop(1))
+    if sys.argv[1:2] == ["--in-two"]:
+        sys.modules["harness"].IN_TWO = bool(sys.argv.pop(1))
     unittest.main(module="__main__", verbosity=2)
