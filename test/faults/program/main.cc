@@ -51,6 +51,8 @@ int main(int argc, char** argv) {
   disk->add_option("--only", only, "sync, calls, start, full, cut, flip; several with commas");
   add_amounts("clock", "the server's clock jumps",
               [&] { return tidings::faults::run_clock(options, amount); });
+  add_amounts("net", "half-open connections, one-way partitions, loss, stalls, cuts in the middle of frames",
+              [&] { return tidings::faults::run_net(options, amount); });
   CLI11_PARSE(app, argc, argv);
   return status;
 }
