@@ -53,6 +53,12 @@ int main(int argc, char** argv) {
               [&] { return tidings::faults::run_clock(options, amount); });
   add_amounts("net", "half-open connections, one-way partitions, loss, stalls, cuts in the middle of frames",
               [&] { return tidings::faults::run_net(options, amount); });
+  auto* slow =
+      add_amounts("slow", "clients that stop reading, in a group of 500 at 50 messages a second", [&] {
+        if (options.count == 0) options.count = 2000;
+        return tidings::faults::run_slow(options, amount);
+      });
+  slow->add_option("--count", options.count, "how many slow clients");
   CLI11_PARSE(app, argc, argv);
   return status;
 }
