@@ -110,7 +110,9 @@ bool CrowdDevice::settled() {
 }
 
 void CrowdDevice::on_connection(client::Connection state, std::optional<wire::Code>, base::nanoseconds) {
-  online_ = state == client::Connection::online;
+  const bool online = state == client::Connection::online;
+  if (online_ && !online) ++downs_;
+  online_ = online;
 }
 void CrowdDevice::on_event(const model::Event& event) {
   history_.show(now_ns(), number_, event);
