@@ -52,9 +52,14 @@ void Registry::send(uint64_t gateway, ports::DownFrame frame) {
 }
 
 bool Registry::gather(model::UserId user) {
+  constexpr size_t people_first = 8;  // their vector travels with the frame: it begins large enough for most
   const auto it = attached_.find(user);
   if (it == attached_.end()) return false;
-  for (const uint32_t index : it->second) people_[index].push_back(user);
+  for (const uint32_t index : it->second) {
+    auto& people = people_[index];
+    if (people.capacity() == 0) people.reserve(people_first);
+    people.push_back(user);
+  }
   return true;
 }
 
