@@ -86,9 +86,10 @@ base::Result<std::unique_ptr<Node>> Node::make(Parts parts) {
       s.parts.store_executor, s.parts.store, s.parts.clock, s.parts.limits, s.parts.metrics, count, s.low,
       s.parts.fatal, [&s](model::Position low) { s.parts.log.trim(low); }});
   for (size_t i = 0; i < count; ++i) {
-    s.shards.push_back(std::make_unique<delivery::Shard>(delivery::Shard::Parts{
-        i, count, *s.parts.shards[i], s.parts.readers, s.parts.log, s.parts.store, *s.writer, s.parts.limits,
-        s.parts.metrics, s.lineage.tag, s.parts.fatal, [&s](size_t bytes) { s.taken(bytes); }}));
+    s.shards.push_back(std::make_unique<delivery::Shard>(
+        delivery::Shard::Parts{i, count, *s.parts.shards[i], s.parts.readers, s.parts.log, s.parts.store,
+                               *s.writer, s.parts.clock, s.parts.limits, s.parts.metrics, s.lineage.tag,
+                               s.parts.fatal, [&s](size_t bytes) { s.taken(bytes); }}));
     std::vector<ports::Checkpoint> mine;
     std::copy_if(checkpoints->begin(), checkpoints->end(), std::back_inserter(mine),
                  [&](const auto& c) { return c.partition.value % count == i; });
@@ -105,7 +106,7 @@ base::Result<std::unique_ptr<Node>> Node::make(Parts parts) {
     };
     s.gateways.push_back(std::make_unique<gateway::Gateway>(gateway::Gateway::Parts{
         *s.parts.shards[i], s.parts.clock, s.parts.random, s.parts.accounts, s.parts.limits, s.parts.metrics,
-        branch_text(s.lineage.tag), announce, s.lineages}));
+        branch_text(s.lineage.tag), announce, s.lineages, count}));
     std::vector<ports::LinkToCore*> to_core;
     for (size_t core = 0; core < count; ++core) {
       s.links.push_back(std::make_unique<embedded::LocalLink>(
