@@ -151,7 +151,10 @@ base::Status Server::State::build() {
 
 base::Status Server::State::listen() {
   const auto& bad_frame = wire::row(wire::Code::bad_frame);
-  const auto connections = std::make_shared<base::Gauge>();
+  // The registry outlives the listeners.
+  const std::shared_ptr<base::Gauge> connections(
+      std::shared_ptr<void>(),
+      &metrics.gauge("tidings_net_connections", "Open connections, of whatever kind."));
   for (size_t i = 0; i < reactors.size(); ++i) {
     auto& gateway = node->gateway(i);
     apis.push_back(std::make_unique<api::Api>(
@@ -165,7 +168,9 @@ base::Status Server::State::listen() {
                         .on_socket =
                             [&gateway](std::unique_ptr<net::WebSocket> socket) {
                               gateway.accept(embedded::websocket_transport(std::move(socket)));
-                            }}));
+                            },
+                        .metrics = &metrics,
+                        .metrics_token = config.metrics_token}));
     auto listening =
         net::HttpServer::listen(*reactors[i], *apis[i],
                                 {.host = config.host,
