@@ -81,8 +81,8 @@ ServerProcess::ServerProcess(const std::string& binary, const std::string& data)
     dup2(out[1], 1);
     close(out[0]);
     close(out[1]);
-    execl(binary.c_str(), binary.c_str(), "serve", "--listen", "127.0.0.1:0", "--data", data.c_str(),
-          "--shards", "1", nullptr);
+    execl(binary.c_str(), binary.c_str(), "serve", "--limits-profile", "bench", "--listen", "127.0.0.1:0",
+          "--data", data.c_str(), "--shards", "1", nullptr);
     _exit(127);
   }
   close(out[1]);
