@@ -37,7 +37,8 @@ class Secrets(SystemTest):
     operators = "canary_" + secrets.token_hex(8)
     settings = {"TIDINGS_SERVER__LOG_FORMAT": "json", "TIDINGS_SERVER__LOG_LEVEL": "debug",
                 "TIDINGS_SERVER__METRICS_TOKEN": operators, "TIDINGS_LIMITS__PROFILE": "normal",
-                "TIDINGS_LIMITS__PERSON_SENDS": "1/m, 2"}
+                "TIDINGS_LIMITS__PERSON_SENDS": "1/m, 2",
+                "TIDINGS_SERVER__SHARDS": "1"}  # each has a bucket of its own
 
     async def test_no_line_and_no_metric_tells_them(self):
         canary = "canary_" + secrets.token_hex(6)
