@@ -188,6 +188,7 @@ void LocalService::State::saw(TokenTable::Row& row) {
   if (since < parts.limits.seen_interval && since > -parts.limits.seen_interval) return;
   row.device.seen = now;
   seen.insert(row.device.device);
+  metrics.seen_waiting.set(static_cast<int64_t>(seen.size()));
   if (std::exchange(seen_timer, true)) return;
   parts.home.after(seen_pause, [this, token = std::weak_ptr(alive)] {
     if (!token.expired()) write_seen();
@@ -201,6 +202,7 @@ void LocalService::State::write_seen() {
     seen.erase(seen.begin());
     if (const auto* row = tokens.find(device)) rows.emplace_back(device, row->device.seen);
   }
+  metrics.seen_waiting.set(static_cast<int64_t>(seen.size()));
   seen_timer = !seen.empty();
   if (seen_timer) {
     parts.home.after(seen_pause, [this, token = std::weak_ptr(alive)] {

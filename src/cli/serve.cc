@@ -18,7 +18,7 @@ namespace tidings::cli {
 namespace {
 
 struct Options {
-  std::string listen, data, config, shards, sign_up, role, core;
+  std::string listen, data, config, shards, sign_up, role, core, log_format, log_level, profile;
   std::vector<std::string> set;
 };
 
@@ -48,6 +48,9 @@ base::Result<server::Config> configure(const Options& options) {
   flag("server.shards", options.shards);
   flag("storage.path", options.data);
   flag("accounts.sign_up", options.sign_up);
+  flag("server.log_format", options.log_format);
+  flag("server.log_level", options.log_level);
+  flag("limits.profile", options.profile);
   return server::read_config(sources);
 }
 
@@ -58,6 +61,11 @@ std::string command_name() {
 }
 
 void print_welcome(const server::Server& server, const server::Config& config) {
+  if (config.log_format == base::LogFormat::json) {
+    return config.role == server::Role::core
+               ? base::log_info("the core is ready for gateways at {}", config.core)
+               : base::log_info("listening on {}", server.address());
+  }
   if (config.role == server::Role::core) {
     std::printf("the core is ready for gateways\n");
     std::printf("  socket               %s\n", config.core.c_str());
@@ -94,6 +102,7 @@ int serve(const Options& options) {
     std::fprintf(stderr, "tidings: %s\n", config.error().sentence.c_str());
     return 2;
   }
+  base::start_log(config->log_format, config->log_level);
   // Blocked before any thread starts, so that all inherit it and only sigwait() takes them.
   sigset_t signals;
   sigemptyset(&signals);
@@ -140,6 +149,10 @@ void add_serve(CLI::App& app, int& exit_code) {
   command->add_option("--shards", options->shards, "reactor threads, by default one per core");
   command->add_option("--sign-up", options->sign_up,
                       "who may make an account: open (default), invite or closed");
+  command->add_option("--log-format", options->log_format, "text (default) or json");
+  command->add_option("--log-level", options->log_level, "debug, info (default), warning or error");
+  command->add_option("--limits-profile", options->profile,
+                      "normal (default), or bench, which lifts all rates");
   command->add_option("--set", options->set, "any setting as KEY=VALUE, for example limits.text=32KiB");
   command->footer("Example: tidings serve --data /var/lib/tidings --listen 0.0.0.0:65100");
   command->callback([options, &exit_code] { exit_code = serve(*options); });

@@ -144,6 +144,8 @@ void Gateway::State::take(ports::Reply& reply) {
   }
   auto& ours = std::get<SessionAsker>(*asker);
   if (Session* session = shared.session(ours.session)) session->on_reply(ours, reply);
+  if (reply.durable != base::MonotonicTime())
+    shared.metrics.durable_to_tick.observe(shared.now() - reply.durable);
 }
 
 void Gateway::State::take(ports::EventOut& event) {
@@ -153,6 +155,8 @@ void Gateway::State::take(ports::EventOut& event) {
       if (session != except) session->on_event(event);
     }
   }
+  if (event.folded != base::MonotonicTime())
+    shared.metrics.tick_to_delivered.observe(shared.now() - event.folded);
 }
 
 void Gateway::State::take(ports::ReceiptOut& receipt) {

@@ -9,6 +9,7 @@
 
 #include "account/service.h"
 #include "base/limits.h"
+#include "base/log_line.h"
 #include "base/result.h"
 
 namespace tidings::server {
@@ -31,6 +32,10 @@ struct Config {
   uint64_t segment_bytes = 64ull << 20;
   uint64_t free_bytes_min = 1ull << 30;
   account::SignUp sign_up = account::SignUp::open;
+  std::string metrics_token;  // "": /metrics is for this machine only
+  base::LogFormat log_format = base::LogFormat::text;
+  base::LogLevel log_level = base::LogLevel::info;
+  bool bench_profile = false;  // rates are lifted, in `limits` already
   base::Limits limits;
 };
 

@@ -77,9 +77,10 @@ base::Result<std::unique_ptr<CoreNode>> CoreNode::make(Parts parts) {
       s.parts.store_executor, s.parts.store, s.parts.clock, s.parts.limits, s.parts.metrics, count, s.low,
       s.parts.fatal, [&s](model::Position low) { s.parts.log.trim(low); }});
   for (size_t i = 0; i < count; ++i) {
-    s.shards.push_back(std::make_unique<delivery::Shard>(delivery::Shard::Parts{
-        i, count, *s.parts.shards[i], s.parts.readers, s.parts.log, s.parts.store, *s.writer, s.parts.limits,
-        s.parts.metrics, s.lineage.tag, s.parts.fatal, [&s](size_t bytes) { s.taken(bytes); }}));
+    s.shards.push_back(std::make_unique<delivery::Shard>(
+        delivery::Shard::Parts{i, count, *s.parts.shards[i], s.parts.readers, s.parts.log, s.parts.store,
+                               *s.writer, s.parts.clock, s.parts.limits, s.parts.metrics, s.lineage.tag,
+                               s.parts.fatal, [&s](size_t bytes) { s.taken(bytes); }}));
     std::vector<ports::Checkpoint> mine;
     std::copy_if(checkpoints->begin(), checkpoints->end(), std::back_inserter(mine),
                  [&](const auto& c) { return c.partition.value % count == i; });

@@ -228,7 +228,7 @@ base::Status CoreServer::open_door() {
 base::Status CoreServer::listen() {
   if (!has_gateways()) return {};
   auto opened = Listening::open({all_reactors(), node->gateways(), *account_service, *log_time, random,
-                                 config, [this] { return ready.load() && !log->refuses(); }});
+                                 config, registry, [this] { return ready.load() && !log->refuses(); }});
   if (!opened) return base::fail(opened.error());
   listening = std::move(*opened);
   return {};

@@ -18,10 +18,11 @@ struct GatewayNode::State {
 GatewayNode::GatewayNode(Parts parts) : state_(std::make_unique<State>(std::move(parts))) {
   State& s = *state_;
   for (size_t i = 0; i < s.parts.shards.size(); ++i) {
-    s.gateways.push_back(std::make_unique<gateway::Gateway>(gateway::Gateway::Parts{
-        *s.parts.shards[i], s.parts.clock, s.parts.random, s.parts.accounts, s.parts.limits, s.parts.metrics,
-        gateway::branch_text(s.parts.lineage),
-        [&s, i](const gateway::DeviceHello& hello) { s.announce(i, hello); }, s.parts.lineages}));
+    s.gateways.push_back(std::make_unique<gateway::Gateway>(
+        gateway::Gateway::Parts{*s.parts.shards[i], s.parts.clock, s.parts.random, s.parts.accounts,
+                                s.parts.limits, s.parts.metrics, gateway::branch_text(s.parts.lineage),
+                                [&s, i](const gateway::DeviceHello& hello) { s.announce(i, hello); },
+                                s.parts.lineages, s.parts.shards.size()}));
   }
 }
 GatewayNode::~GatewayNode() = default;

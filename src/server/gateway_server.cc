@@ -105,8 +105,8 @@ base::Status GatewayServer::start(const std::function<bool()>& interrupted) {
     return base::failure("stopped while waiting for the core at " + config.core);
   std::vector<net::Reactor*> all;
   for (const auto& reactor : reactors) all.push_back(reactor.get());
-  auto opened = Listening::open(
-      {all, *gateways, *accounts, core_time, random, config, [this] { return connection->takes_writes(); }});
+  auto opened = Listening::open({all, *gateways, *accounts, core_time, random, config, registry,
+                                 [this] { return connection->takes_writes(); }});
   if (!opened) return base::fail(opened.error());
   listening = std::move(*opened);
   return {};

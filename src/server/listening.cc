@@ -10,7 +10,9 @@ base::Result<std::unique_ptr<Listening>> Listening::open(Parts given) {
   Listening& l = *listening;
   const Parts& parts = l.parts_;
   const auto& bad_frame = wire::row(wire::Code::bad_frame);
-  const auto connections = std::make_shared<base::Gauge>();
+  const std::shared_ptr<base::Gauge> connections(
+      std::shared_ptr<void>(),
+      &parts.metrics.gauge("tidings_net_connections", "Open connections, of whatever kind."));
   l.port_ = parts.config.port;
   for (size_t i = 0; i < parts.reactors.size(); ++i) {
     auto& gateway = parts.gateways.gateway(i);
@@ -22,9 +24,12 @@ base::Result<std::unique_ptr<Listening>> Listening::open(Parts given) {
                         .random = parts.random,
                         .limits = parts.config.limits,
                         .ready = parts.takes_writes,
-                        .on_socket = [&gateway](std::unique_ptr<net::WebSocket> socket) {
-                          gateway.accept(embedded::websocket_transport(std::move(socket)));
-                        }}));
+                        .on_socket =
+                            [&gateway](std::unique_ptr<net::WebSocket> socket) {
+                              gateway.accept(embedded::websocket_transport(std::move(socket)));
+                            },
+                        .metrics = &parts.metrics,
+                        .metrics_token = parts.config.metrics_token}));
     auto opened = net::HttpServer::listen(*parts.reactors[i], *l.apis_[i],
                                           {.host = parts.config.host,
                                            .port = l.port_,

@@ -24,6 +24,7 @@ class Listening {
     ports::Clock& clock;
     ports::Random& random;
     const Config& config;
+    base::Registry& metrics;  // outlives the listeners
     std::function<bool()> takes_writes;  // any reactor's thread
   };
   static base::Result<std::unique_ptr<Listening>> open(Parts parts);

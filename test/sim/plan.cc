@@ -56,6 +56,7 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
   dance = groups && random.chance(300);
   reads_per_mille = random.chance(200) ? 0 : random.between(20, 600);
 
+  limits.lift_rates();  // people of the simulator say more than people may
   limits.states_max = random.between(2, 8);
   limits.loads_in_flight_max = random.between(1, 4);
   limits.overtaking_records_max = random.between(2, 64);

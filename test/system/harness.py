@@ -42,7 +42,10 @@ def v4():
 
 
 class Server:
-    """`tidings serve` on a port of the system's choice. Keeps its data directory when it is started again."""
+    """`tidings serve` on a port of the system's choice. Keeps its data directory when it is started again.
+
+    Its rates are lifted, because tests say more than people may; those of rates set limits.profile to normal.
+    """
 
     def __init__(self, settings=None, data=None):
         self.settings = settings or {}
@@ -50,11 +53,13 @@ class Server:
         self.process, self.address, self.ended = None, None, False
         self.core = None  # its process, if it is one of its own
         self.log = tempfile.TemporaryFile(mode="w+")
+        self.printed = []  # lines of stdout; all of them once stop() is back
+        self.reader = None
 
     def start(self):
         """Comes back at the address that it had, if it had one."""
         command = [BINARY, "serve", "--listen", self.address or "127.0.0.1:0"]
-        environment = dict(os.environ, **self.settings)
+        environment = dict(os.environ, **{"TIDINGS_LIMITS__PROFILE": "bench", **self.settings})
         self.ended = False
         if IN_TWO:
             path = self.data + "/core"
@@ -76,7 +81,8 @@ class Server:
         if not self.address:
             raise AssertionError(f"the server did not start: {self.said()}")
         # What it prints later must never fill the pipe.
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        self.reader = threading.Thread(target=self.printed.extend, args=(self.process.stdout,), daemon=True)
+        self.reader.start()
         return self
 
     def said(self):
@@ -88,6 +94,7 @@ class Server:
         self.ended = True
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(timeout=START_SECONDS)
+        self.reader.join(ANSWER_SECONDS)
         if self.core:
             self.core.send_signal(signal.SIGTERM)
             status = status or self.core.wait(timeout=START_SECONDS)
@@ -126,7 +133,7 @@ def call(address, method, path, body=None, token=None, headers=None):
     """One REST call. A `body` that is no str or bytes is sent as JSON."""
     host, port = address.rsplit(":", 1)
     connection = http.client.HTTPConnection(host, int(port), timeout=ANSWER_SECONDS)
-    headers = dict(headers or {})
+    headers = {"X-Request-Id": "system-test", **(headers or {})}  # so that refusals can be compared
     if token:
         headers["Authorization"] = "Bearer " + token
     if body is not None and not isinstance(body, (str, bytes)):
