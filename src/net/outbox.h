@@ -39,6 +39,8 @@ class BufferPool {
   size_t bytes_ = 0;
 };
 
+class Stream;
+
 class Outbox {
  public:
   enum class Written { all, some, broken };
@@ -49,9 +51,9 @@ class Outbox {
     return bytes_;
   }
   size_t bytes() const { return bytes_.size() - sent_; }
-  // Hands the socket what it takes without waiting. Whatever happened, an empty outbox has given its buffer
+  // Hands the peer what it takes without waiting. Whatever happened, an empty outbox has given its buffer
   // back.
-  Written write(int fd, BufferPool& pool);
+  Written write(Stream& stream, BufferPool& pool);
   void drop(BufferPool& pool);
 
  private:

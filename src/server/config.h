@@ -17,7 +17,8 @@ namespace tidings::server {
 struct Config {
   std::string host = "127.0.0.1";
   uint16_t port = 65100;
-  int shards = 0;  // 0: one per core
+  int shards = 0;                    // 0: one per core
+  std::vector<std::string> origins;  // of web pages that may open a WebSocket
   std::string data = "./tidings-data";
   uint64_t segment_bytes = 64ull << 20;
   uint64_t free_bytes_min = 1ull << 30;

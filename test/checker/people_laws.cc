@@ -15,10 +15,6 @@ using model::UserId;
 constexpr uint64_t own_after_read_max = 64;      // protocol.md §8
 constexpr int64_t in_flight_ns = 5'000'000'000;  // what an old branch said may still arrive for so long
 
-// What a client keeps while it syncs, or until a pull has shown whose history it is, it shows before so long.
-// (A narrow server answers late; longer would hide deliveries that are none.)
-constexpr int64_t kept_ns = 20'000'000'000;
-
 std::string at(int64_t time_ns) {
   return fmt::format("{:.6f} s", static_cast<double>(time_ns) / 1e9);
 }
@@ -34,7 +30,6 @@ class People {
 
   void judge() {
     for (const auto& record : history_.records()) walk(record);
-    for (const auto& early : early_) blame_(Law::marks, early.sentence);
     judge_arrived();
     judge_unread();
     judge_private();
@@ -58,13 +53,10 @@ class People {
     const auto& event = record.event;
     const UserId person = device(record.device).user;
     switch (record.what) {
-      case What::show: {
-        auto& shown = shown_[{person, event.conversation}];
-        shown = std::max(shown, event.seq.value);
-        std::erase_if(early_, [&](const Early& early) {
-          return early.place == Place{person, event.conversation} && early.delivered <= shown &&
-                 record.time_ns <= early.time_ns + kept_ns;
-        });
+      case What::show:
+      case What::hold: {
+        auto& held = held_[{person, event.conversation}];
+        held = std::max(held, event.seq.value);
         break;
       }
       case What::ok: {
@@ -136,14 +128,9 @@ class People {
     const bool joined = std::any_of(member->second.intervals.begin(), member->second.intervals.end(),
                                     [&](const auto& i) { return i.since == delivered; });
     const bool by_all = said->body && joins(*said->body, event.from);
-    if (shown_[place] < delivered && marked_[place] < delivered && said->from != event.from && !joined &&
+    if (held_[place] < delivered && marked_[place] < delivered && said->from != event.from && !joined &&
         !by_all) {
-      early_.push_back(
-          {place, delivered, record.time_ns,
-           fmt::format("{} at {} shows seq {} of {} as delivered to {}, none of whose devices had "
-                       "more than seq {} then and long after",
-                       device(record.device).name, at(record.time_ns), delivered,
-                       model::to_text(event.conversation), event.from.value, shown_[place])});
+      tell(fmt::format("none of that person's devices had more than seq {}", held_[place]));
     }
   }
 
@@ -444,20 +431,12 @@ class People {
   const Reference& reference_;
   const Blame& blame_;
   const bool has_restore_;
-  std::map<Place, uint64_t> shown_, marked_;  // the highest that any device of the person has shown, marked
+  std::map<Place, uint64_t> held_, marked_;  // the highest that any device of the person has held, marked
   std::map<Sight, Levels> levels_;
   std::map<Sight, uint64_t> told_;  // read marks that are not hidden, of processes that still run
   std::optional<int64_t> restored_ns_;
   std::vector<std::pair<int64_t, int64_t>> lost_;  // from when to when a branch was seen that a restore left
   std::set<Place> lost_joins_;
-  // Delivered, and not shown yet: while a client syncs or checks its copy it keeps what comes.
-  struct Early {
-    Place place;
-    uint64_t delivered;
-    int64_t time_ns;
-    std::string sentence;
-  };
-  std::vector<Early> early_;
 };
 
 }  // namespace
