@@ -63,8 +63,8 @@ TIDINGS_FIELDS(ports::AskBlocks, 2);
 TIDINGS_FIELDS(ports::AskReads, 4);
 TIDINGS_FIELDS(ports::AskEvent, 4);
 
-TIDINGS_FIELDS(ports::Reply, 11);
-TIDINGS_FIELDS(ports::EventOut, 7);
+TIDINGS_FIELDS(ports::Reply, 12);
+TIDINGS_FIELDS(ports::EventOut, 8);
 TIDINGS_FIELDS(ports::ReceiptOut, 4);
 TIDINGS_FIELDS(ports::Page, 13);
 TIDINGS_FIELDS(ports::PageOut, 2);
