@@ -59,7 +59,8 @@ void print_welcome(const server::Server& server, const server::Config& config) {
   const bool usual = server.address() == "127.0.0.1:65100";
   const std::string where = usual ? "" : " --server " + server.address();
   std::printf("listening on %s\n", server.address().c_str());
-  std::printf("  REST and WebSocket   http://%s\n", server.address().c_str());
+  const char* const scheme = config.tls_certificate.empty() ? "http" : "https";
+  std::printf("  REST and WebSocket   %s://%s\n", scheme, server.address().c_str());
   std::printf("  data                 %s\n\n", config.data.c_str());
   std::printf("Send a first message from two other terminals:\n");
   std::printf("  %s chat --as ann%s\n", command_name().c_str(), where.c_str());

@@ -10,13 +10,19 @@
 #include "account/service.h"
 #include "base/limits.h"
 #include "base/result.h"
+#include "net/address.h"
+#include "net/http.h"
 
 namespace tidings::server {
 
 struct Config {
   std::string host = "127.0.0.1";
   uint16_t port = 65100;
-  int shards = 0;  // 0: one per core
+  int shards = 0;               // 0: one per core
+  std::string tls_certificate;  // both or neither
+  std::string tls_key;
+  net::AddressList proxies;  // whose word about their clients counts
+  net::ForwardedBy forwarded_by = net::ForwardedBy::x_forwarded_for;
   std::string data = "./tidings-data";
   uint64_t segment_bytes = 64ull << 20;
   uint64_t free_bytes_min = 1ull << 30;
@@ -41,7 +47,9 @@ struct ConfigSources {
 };
 base::Result<Config> read_config(const ConfigSources& sources);
 
-// "127.0.0.1:65100" or ":65100" (all addresses of IPv4); port 0 lets the system choose.
+// "127.0.0.1:65100", "[::1]:65100" or ":65100" (all addresses of IPv4); port 0 lets the system choose.
 base::Result<std::pair<std::string, uint16_t>> parse_listen(const std::string& text);
+// The way back.
+std::string listen_text(const std::string& host, uint16_t port);
 
 }  // namespace tidings::server

@@ -32,6 +32,7 @@ constexpr int reader_threads = 2;   // reads of the store
 constexpr int hashing_threads = 1;  // Argon2id: 60 ms of a core each
 constexpr auto interrupt_poll_interval = std::chrono::milliseconds(100);
 constexpr auto drain_timeout = std::chrono::seconds(5);
+constexpr auto certificate_interval = std::chrono::seconds(2);
 constexpr auto close_timeout = std::chrono::seconds(10);  // a slow disk's last sync
 
 // Runs `start(done)`; the future is ready once done was called, on whatever thread.
@@ -70,11 +71,13 @@ struct Server::State {
   std::unique_ptr<account::Service> account_service;
   std::unique_ptr<Node> node;
   std::vector<std::unique_ptr<api::Api>> apis;
+  std::shared_ptr<net::TlsIdentity> tls;
   std::vector<std::unique_ptr<net::HttpServer>> listeners;
 
   base::Status open_engines();
   base::Status build();
   base::Status listen();
+  void watch_certificate();
   void stop_threads();
 };
 
@@ -150,6 +153,12 @@ base::Status Server::State::build() {
 }
 
 base::Status Server::State::listen() {
+  if (!config.tls_certificate.empty()) {
+    auto loaded = net::TlsIdentity::load(config.tls_certificate, config.tls_key);
+    if (!loaded) return base::fail(loaded.error());
+    tls = std::move(*loaded);
+    watch_certificate();
+  }
   const auto& bad_frame = wire::row(wire::Code::bad_frame);
   const auto connections = std::make_shared<base::Gauge>();
   for (size_t i = 0; i < reactors.size(); ++i) {
@@ -175,12 +184,28 @@ base::Status Server::State::listen() {
                                  .on_binary = {bad_frame.close_code, std::string(bad_frame.name)},
                                  .limits = &config.limits,
                                  .joins = i > 0,
-                                 .connections = connections});
+                                 .connections = connections,
+                                 .tls = tls,
+                                 .proxies = config.proxies,
+                                 .forwarded_by = config.forwarded_by});
     if (!listening) return base::fail(listening.error());
     listeners.push_back(std::move(*listening));
     config.port = listeners.back()->port();
   }
   return {};
+}
+
+// On the readers, which may wait for a disk; their timers end with them.
+void Server::State::watch_certificate() {
+  readers->after(certificate_interval, [this] {
+    const auto taken = tls->reload();
+    if (!taken) {
+      base::log_warning("the new certificate is not taken, the old one stays: {}", taken.error().sentence);
+    } else if (*taken) {
+      base::log_info("the certificate {} has changed and is taken", config.tls_certificate);
+    }
+    watch_certificate();
+  });
 }
 
 void Server::State::stop_threads() {
@@ -218,7 +243,7 @@ base::Result<std::unique_ptr<Server>> Server::start(const Config& config,
 }
 
 std::string Server::address() const {
-  return state_->config.host + ":" + std::to_string(state_->config.port);
+  return listen_text(state_->config.host, state_->config.port);
 }
 
 base::Registry& Server::metrics() {
