@@ -1,9 +1,10 @@
 """Tidings behind a real HAProxy, configured as docs/haproxy.cfg says. Skipped, loudly, where it is not installed."""
 
 import asyncio
+import http.client
+import json
 import os
 import pathlib
-import re
 import shutil
 import socket
 import subprocess
@@ -11,12 +12,9 @@ import sys
 import tempfile
 import time
 import unittest
-import urllib.error
-import urllib.request
 
 import websockets
 
-import harness
 from harness import Server, main
 
 HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
@@ -29,21 +27,21 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wrong_log_in(port, headers=None):
-    """The status of a log-in with a wrong password; 429 or 503 tell that this address has to wait."""
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/login", method="POST",
-                                     data=b'{"handle":"nobody.here","password":"wrong password"}',
-                                     headers={"Content-Type": "application/json", **(headers or {})})
-    try:
-        return urllib.request.urlopen(request, timeout=20).status
-    except urllib.error.HTTPError as error:
-        return error.code
+def wrong_log_in(port, handle, client, forwarded):
+    """The status of a log-in with a wrong password, from an address of this machine that says for whom it asks."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20, source_address=(client, 0))
+    # The same bearer, so the same process, which counts by itself.
+    connection.request("POST", "/v1/tokens", json.dumps({"handle": handle, "password": "a wrong password"}),
+                       {"Content-Type": "application/json", "Authorization": "Bearer x", **forwarded})
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 @unittest.skipUnless(HAPROXY, "haproxy is not installed")
 class BehindHaproxy(unittest.TestCase):
     def setUp(self):
-        settings = {"TIDINGS_SERVER__PROXIES": "127.0.0.1"}
+        settings = {"TIDINGS_SERVER__PROXIES": "127.0.0.1, 127.0.0.2", "TIDINGS_ACCOUNTS__FAILURES_PER_ADDRESS": "3"}
         self.servers = [Server(settings), Server(settings)]
         for server in self.servers:
             self.addCleanup(server.end)
@@ -122,10 +120,15 @@ class BehindHaproxy(unittest.TestCase):
         asyncio.run(scene())
 
     def test_wrong_passwords_count_for_the_client_and_not_for_the_proxy(self):
-        # The client's own word stands in front of what HAProxy adds, and both say who is no proxy.
-        for header in ("X-Forwarded-For", "Forwarded"):
-            statuses = [wrong_log_in(self.rest, {header: "for=6.6.6.6" if header == "Forwarded" else "6.6.6.6"})]
-            self.assertEqual(statuses, [401])
+        # 127.0.0.2 is a believed proxy in front of HAProxy, 127.0.0.3 is not believed.
+        def tries(client, forwarded):
+            return [wrong_log_in(self.rest, f"nobody{i}", client, forwarded) for i in range(4)]
+
+        self.assertEqual(tries("127.0.0.2", {"X-Forwarded-For": "198.51.100.7"}), [401, 401, 401, 429])
+        self.assertEqual(tries("127.0.0.2", {"X-Forwarded-For": "198.51.100.7, 198.51.100.8"}), [401, 401, 401, 429])
+        # What others say, or say in the other header, counts for nothing: addresses of this machine are not counted.
+        self.assertEqual(tries("127.0.0.3", {"X-Forwarded-For": "198.51.100.9"}), [401] * 4)
+        self.assertEqual(tries("127.0.0.2", {"Forwarded": "for=198.51.100.9"}), [401] * 4)
 
 
 if __name__ == "__main__":
