@@ -32,6 +32,7 @@ struct Options {
   int people = 1000;
   double seconds = 8;
   bool quick = false, json = false;
+  int window = 0;  // only this one, without a reference: for profiles
   std::string binary;
 };
 
@@ -263,13 +264,24 @@ int main_program(int argc, char** argv) {
       options.json = true;
     } else if (flag == "--people") {
       options.people = std::stoi(value()) / 2 * 2;
+    } else if (flag == "--seconds") {
+      options.seconds = std::stod(value());
+    } else if (flag == "--in-flight") {
+      options.window = std::stoi(value());
     } else if (flag == "--binary") {
       options.binary = value();
     } else {
-      give_up("unknown flag " + flag + " (there are --quick, --json, --people N, --binary PATH)");
+      give_up("unknown flag " + flag +
+              " (there are --quick, --json, --people N, --seconds S, --in-flight N, --binary PATH)");
     }
   }
   const double reference_seconds = options.quick ? 2 : 5;
+  if (options.window > 0) {
+    const Figures f = run(options, options.window, true);
+    fmt::print("{} in flight, with acknowledgements: {:.0f} messages/s, {:.2f} server us, load {:.0f} %\n",
+               options.window, f.messages_per_second, f.server_us_per_message, f.client_cpu_percent);
+    return 0;
+  }
   const RelayResult floor = run_raw_relay(options.people, 1, reference_seconds);
   const Figures single = run(options, 1, false);
   const RelayResult pipelined_floor = run_raw_relay(options.people, pipelined_window, reference_seconds);

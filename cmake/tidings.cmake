@@ -8,6 +8,10 @@ if(TIDINGS_SANITIZE)
   add_compile_options(-fsanitize=${TIDINGS_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${TIDINGS_SANITIZE})
 endif()
+if(TIDINGS_FUZZ)
+  # Counts where a run has been, in everything; libFuzzer itself is linked by test/fuzz alone.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 
 find_package(Threads REQUIRED)
 find_package(Boost 1.81 REQUIRED)

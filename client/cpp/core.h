@@ -46,6 +46,7 @@ struct Sent {
 class Listener {
  public:
   virtual ~Listener() = default;
+  // `draining`: the server goes down, which is no failure.
   virtual void on_connection(Connection state, std::optional<wire::Code> why, base::nanoseconds retry_in) = 0;
   // The next event of a conversation, own messages included. Once each, in seq order. The first one is seq 1,
   // with CatchUp::newest whatever comes first. Those of one's own log (kind self) come here, too.
@@ -64,6 +65,12 @@ class Listener {
   virtual void on_renamed(const model::ClientId& from, const model::ClientId& to) {
     (void)from;
     (void)to;
+  }
+  // Everything up to here is held, though not shown yet: a sync, or the check of what was held before, has to
+  // end first. To the server it counts as received.
+  virtual void on_held(const model::ConversationId& conversation, model::Seq seq) {
+    (void)conversation;
+    (void)seq;
   }
   // The marks, counts or `unread` in this conversation's view have changed.
   virtual void on_marks(const model::ConversationId& conversation) { (void)conversation; }
@@ -107,6 +114,8 @@ class Core {
   // Ends the connection and stays offline.
   void disconnect();
   Connection connection() const;
+  // Said by the next hello; the connection that stands is not touched.
+  void set_token(std::string token);
   // Known after the first welcome.
   std::optional<model::UserId> user() const;
 

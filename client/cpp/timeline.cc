@@ -132,6 +132,7 @@ void Timeline::start_at(const model::Cursor& place, model::Ord ord) {
 void Timeline::expect_no_more() {
   held_.early -= early_.size();
   early_.clear();
+  held_to_ = {};
   view_.head = view_.have.seq;
 }
 
@@ -178,6 +179,7 @@ void Timeline::doubt(model::UserId self) {
   for (const auto& [seq, event] : early_) keep_as_lost(event, self);
   held_.early -= early_.size();
   early_.clear();
+  held_to_ = {};
   view_.head = view_.have.seq;
   view_.told_to = std::min(view_.told_to, view_.have.seq);
 }
@@ -251,6 +253,8 @@ Timeline::Outcome Timeline::wait(const model::Event& event) {
   }
   early_.emplace(event.seq, event);
   ++held_.early;
+  held_to_ = held_to();
+  while (early_.contains({held_to_.value + 1})) ++held_to_.value;
   return Outcome::fine;
 }
 

@@ -20,7 +20,11 @@ bool Timelines::add(const model::Event& event, MonotonicTime now) {
   if (!conversation) return true;
   conversation->gone = false;
   Timeline::Applied applied;
-  const auto outcome = conversation->timeline.add(event, syncing_ || conversation->unchecked, applied);
+  Timeline& timeline = conversation->timeline;
+  const model::Seq held = timeline.held_to();
+  const auto outcome = timeline.add(event, syncing_ || conversation->unchecked, applied);
+  if (timeline.held_to() > std::max(held, timeline.view().have.seq))
+    sink_.on_held(event.conversation, timeline.held_to());
   return settle(*conversation, outcome, applied, now);
 }
 
@@ -44,7 +48,7 @@ bool Timelines::page(const wire::PageFrame& page, MonotonicTime now) {
   const auto outcome = conversation.timeline.page(page, after, applied);
   if (outcome == Timeline::Outcome::fine) {
     conversation.unchecked = false;
-    if (!page.more) conversation.listed = false;
+    if (!page.more) conversation.listed = conversation.dirty = false;
   }
   // A history that contradicts itself would be fetched again for ever.
   if (outcome == Timeline::Outcome::diverged && after.value == 0 && conversation.recovering) return false;
@@ -167,6 +171,7 @@ void Timelines::ended(Conversation& conversation) {
   view.left = true;
   conversation.timeline.expect_no_more();
   conversation.recovering = false;
+  conversation.dirty = false;
   conversation.unchecked = false;
   unsettled_.erase(view.conversation);
   marking_.forget(view.conversation);
@@ -196,6 +201,7 @@ void Timelines::forget_gone(Conversation& conversation) {
   forget(conversation);
   conversation.gone = true;
   conversation.recovering = false;
+  conversation.dirty = false;
   unsettled_.erase(id);
   if (had_copy) sink_.on_reset(id);
   auto lost = conversation.timeline.take_lost();

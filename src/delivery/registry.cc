@@ -8,15 +8,28 @@
 namespace tidings::delivery {
 
 void Registry::add_link(uint64_t gateway, ports::LinkToGateway& link) {
+  const auto free = std::ranges::find(gateways_, nullptr, &Gateway::link);
+  if (free != gateways_.end()) {
+    *free = {gateway, &link};
+    return;
+  }
   gateways_.push_back({gateway, &link});
   people_.emplace_back();
 }
 
 static uint32_t index_of(const auto& gateways, uint64_t id) {
   for (uint32_t i = 0; i < gateways.size(); ++i) {
-    if (gateways[i].id == id) return i;
+    if (gateways[i].link && gateways[i].id == id) return i;
   }
   return UINT32_MAX;
+}
+
+void Registry::remove_link(uint64_t gateway) {
+  const uint32_t index = index_of(gateways_, gateway);
+  if (index == UINT32_MAX) return;
+  gateways_[index] = {0, nullptr};
+  for (auto& [user, where] : attached_) std::erase(where, index);
+  std::erase_if(attached_, [](const auto& entry) { return entry.second.empty(); });
 }
 
 void Registry::attach(uint64_t gateway, model::UserId user) {

@@ -16,6 +16,8 @@ namespace tidings::delivery {
 class Registry {
  public:
   void add_link(uint64_t gateway, ports::LinkToGateway& link);
+  // With all who are attached there. Its place serves the next link.
+  void remove_link(uint64_t gateway);
   void attach(uint64_t gateway, model::UserId user);
   void detach(uint64_t gateway, model::UserId user);
   bool is_attached(model::UserId user) const { return attached_.contains(user); }
@@ -32,7 +34,7 @@ class Registry {
  private:
   struct Gateway {
     uint64_t id;
-    ports::LinkToGateway* link;
+    ports::LinkToGateway* link;  // nullptr: a place that is free
   };
   bool gather(model::UserId user);
 

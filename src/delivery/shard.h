@@ -63,6 +63,7 @@ class Shard : public ports::CoreShard {
   uint64_t partition_hash(model::PartitionId partition) const;
 
   void on_link(uint64_t gateway, ports::LinkToGateway& link) override;
+  void on_unlink(uint64_t gateway) override;
   void on_up(uint64_t gateway, std::vector<ports::UpFrame> frames) override;
   ports::LinkStamp stamp() const override;
 

@@ -184,6 +184,9 @@ class ShardTest : public testing::Test {
                        std::optional<Position> activity = {}) {
     ports::Sync query{4, who, {}, {}, std::move(vector), activity, 500};
     query.to.bytes.fill(0xff);
+    return sync(std::move(query));
+  }
+  ports::SyncRows sync(ports::Sync query) {
     up(std::move(query));
     settle();
     return std::move(a.take<ports::SyncOut>().at(0).rows).value();

@@ -25,6 +25,11 @@ void Shard::on_link(uint64_t gateway, ports::LinkToGateway& link) {
   registry_.add_link(gateway, link);
 }
 
+void Shard::on_unlink(uint64_t gateway) {
+  registry_.remove_link(gateway);
+  receipts_.unfocus(gateway);
+}
+
 ports::LinkStamp Shard::stamp() const {
   return {parts_.source, parts_.log.time(), folded_below()};
 }

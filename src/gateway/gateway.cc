@@ -72,6 +72,7 @@ void Gateway::State::on_tick() {
   for (auto& asker : shared.pending.take_overdue(now)) refuse(asker, {wire::Code::busy, ""});
   shared.people.settle();
   shared.focuses.settle();
+  shared.rates.settle(now);
 }
 
 void Gateway::on_device_hello(const DeviceHello& hello) {
@@ -123,7 +124,7 @@ void Gateway::State::take(ports::Reply& reply) {
   if (!asker) return;
   if (const auto* mark = std::get_if<MarkKey>(&*asker)) return shared.marks.answered(*mark, reply.error);
   if (auto* call = std::get_if<RestAsker>(&*asker)) {
-    if (reply.error) return refuse(*call, {*reply.error, ""});
+    if (reply.error) return refuse(*call, refused_by_core(*reply.error));
     return answer<SendAnswer>(*call, SendAnswer{reply.conversation, reply.client_id, reply.seq, reply.ord,
                                                 reply.id, reply.time, reply.duplicate});
   }

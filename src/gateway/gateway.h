@@ -48,6 +48,8 @@ struct DeviceHello {
   }
 };
 
+class Rates;
+
 class Gateway : public ports::GatewayShard {
  public:
   struct Parts {
@@ -63,6 +65,8 @@ class Gateway : public ports::GatewayShard {
     std::function<void(const DeviceHello&)> announce = {};
     // Every beginning of the log's history that is known at the start, in order; on_lineage() tells of more.
     std::vector<model::Lineage> lineages = {};
+    // Gateways of the process, which share what a process may do.
+    size_t gateways = 1;
   };
   explicit Gateway(Parts parts);
   ~Gateway() override;
@@ -93,6 +97,9 @@ class Gateway : public ports::GatewayShard {
   template <class T>
   using Done = std::function<void(wire::Answer<T>)>;
   const std::string& branch() const;
+  // What a call costs is drawn by who takes it: request(), and call() or log_in(). Sends and commands are
+  // drawn here.
+  Rates& rates();
 
   // Whoever it names to be made a member or be blocked must exist (checked in accounts): else not_found.
   void command(const account::Identity& who, CommandFrame frame, Done<SendAnswer> done);

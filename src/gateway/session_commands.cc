@@ -9,8 +9,9 @@ namespace {
 
 constexpr uint64_t busy_retry_ms = 500;
 
-std::optional<uint64_t> retry_ms(wire::Code code) {
-  return code == wire::Code::busy ? std::optional(busy_retry_ms) : std::nullopt;
+std::optional<uint64_t> retry_ms(const wire::Problem& problem) {
+  if (problem.retry_ms > 0) return problem.retry_ms;
+  return problem.code == wire::Code::busy ? std::optional(busy_retry_ms) : std::nullopt;
 }
 
 }  // namespace
@@ -18,8 +19,7 @@ std::optional<uint64_t> retry_ms(wire::Code code) {
 void Session::refuse(std::optional<wire::Request> request, const wire::Problem& problem,
                      std::optional<model::ClientId> missing) {
   shared_.metrics.refused(problem.code).add();
-  send(
-      wire::encode(wire::ErrorFrame{request, problem.code, problem.detail, retry_ms(problem.code), missing}));
+  send(wire::encode(wire::ErrorFrame{request, problem.code, problem.detail, retry_ms(problem), missing}));
 }
 
 void Session::refuse_send(const wire::MessageSend& send, const wire::Problem& problem) {
@@ -64,6 +64,10 @@ std::optional<wire::Problem> Session::check_send(const wire::MessageSend& send) 
 void Session::on_request(wire::MessageSend& send) {
   refused_.forget(send.client_id);
   if (const auto problem = check_send(send)) return refuse_send(send, *problem);
+  for (const auto draw : {&Rates::request, &Rates::send}) {
+    if (const auto asked = (shared_.rates.*draw)(who_, shared_.now()); asked.refused)
+      return refuse_send(send, *asked.refused);
+  }
   send.to ? first_send(std::move(send)) : hand_over(send, false);
 }
 
@@ -117,6 +121,10 @@ void Session::command(Frame& frame) {
   if (is_full()) return refuse(request, {wire::Code::busy, "Too many requests are unanswered."});
   auto wanted = want(shared_.parts.limits, who_.user, std::move(frame));
   if (!wanted) return refuse(request, wanted.error());
+  if (const auto asked = shared_.rates.request(who_, shared_.now()); asked.refused)
+    return refuse(request, *asked.refused);
+  if (const auto asked = shared_.rates.command(who_, *wanted, shared_.now()); asked.refused)
+    return refuse(request, *asked.refused);
   if (wanted->must_exist.empty()) return hand_over(request, std::move(*wanted));
   looking_up_ = true;
   ++in_flight_;
@@ -179,7 +187,7 @@ void Session::on_reply(const SessionAsker& asker, const ports::Reply& reply) {
                                       reply.id, reply.time, reply.duplicate}));
   }
   if (!reply.appended && asker.send) refused_.remember(*asker.send);
-  refuse(asker.request, {*reply.error, ""}, reply.missing);
+  refuse(asker.request, refused_by_core(*reply.error), reply.missing);
 }
 
 }  // namespace tidings::gateway

@@ -5,9 +5,18 @@
 
 namespace tidings::gateway {
 
+namespace {
+constexpr uint16_t close_try_later = 1013;
+}  // namespace
+
 void Session::on_hello(const wire::Hello& hello) {
   if (hello.version_min > wire::protocol_version || hello.version_max < wire::protocol_version) {
     return end(wire::Code::version);
+  }
+  if (const auto asked = shared_.rates.hello(transport_->peer(), shared_.now()); asked.refused) {
+    shared_.metrics.refused(asked.refused->code).add();
+    write(wire::encode(wire::ErrorFrame{{}, asked.refused->code, {}, asked.refused->retry_ms, {}}));
+    return close(close_try_later, wire::name(asked.refused->code));
   }
   stage_ = Stage::checking;
   looking_up_ = true;

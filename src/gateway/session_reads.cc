@@ -18,6 +18,8 @@ constexpr base::nanoseconds read_pause_max = std::chrono::milliseconds(320);
 template <class Frame>
 void Session::queue_read(Frame& frame) {
   if (is_full()) return refuse(frame.request, {wire::Code::busy, "Too many requests are unanswered."});
+  if (const auto asked = shared_.rates.request(who_, shared_.now()); asked.refused)
+    return refuse(frame.request, *asked.refused);
   ++in_flight_;
   reads_.emplace_back(std::move(frame));
   next_read();

@@ -12,6 +12,7 @@
 #include "gateway/metrics.h"
 #include "gateway/pending.h"
 #include "gateway/people.h"
+#include "gateway/rates.h"
 #include "gateway/wanted.h"
 
 namespace tidings::gateway {
@@ -22,6 +23,7 @@ struct Shared {
   Gateway::Parts parts;
   uint64_t gateway = 0;  // ReplyTo::gateway
   Metrics metrics;
+  Rates rates;
   Links links;
   People people;
   Focuses focuses;

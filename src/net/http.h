@@ -65,6 +65,9 @@ struct HttpServerOptions {
   std::string websocket_path = "/v1/ws";
   std::string subprotocol;    // the one accepted; "": any request is accepted, without one
   bool takes_binary = false;  // messages
+  // Web pages that may open a WebSocket, each as the header Origin names it; other origins get 403. A request
+  // without Origin is no browser's.
+  std::vector<std::string> origins;
   WebSocketClose on_binary{1003, "only text is taken"};  // how a socket that sends a binary message ends
   const base::Limits* limits = nullptr;                  // the defaults if null
   // A listener of this process already has the port: share it. Without this a port that anybody listens on is

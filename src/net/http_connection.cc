@@ -195,6 +195,11 @@ std::optional<HttpConnection::Refusal> HttpConnection::check_upgrade(const HttpR
     return Refusal{400, "A WebSocket needs the headers Upgrade: websocket and Connection: Upgrade."};
   if (request.path != service_.websocket_path)
     return Refusal{404, "The WebSocket is at " + service_.websocket_path + "."};
+  for (const auto& [name, value] : request.headers) {
+    if (find_header({{name, value}}, "origin") &&
+        std::ranges::find(service_.origins, value) == service_.origins.end())
+      return Refusal{403, "Pages of this origin may not connect; server.origins lists those that may."};
+  }
   if (request.method != "GET" || !request.body.empty())
     return Refusal{400, "A WebSocket begins with a GET without a body."};
   const std::string* key = find_header(request.headers, "sec-websocket-key");

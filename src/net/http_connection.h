@@ -23,6 +23,7 @@ struct HttpService {
   HttpHandler& handler;
   const base::Limits limits;
   std::string websocket_path;
+  std::vector<std::string> origins;
   std::shared_ptr<const WebSocketKind> kind;
   std::shared_ptr<TlsIdentity> tls;  // null: without
   AddressList proxies;

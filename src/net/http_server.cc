@@ -147,6 +147,7 @@ base::Result<std::unique_ptr<HttpServer>> HttpServer::listen(Reactor& reactor, H
                       handler,
                       limits,
                       std::move(options.websocket_path),
+                      std::move(options.origins),
                       std::move(kind),
                       std::move(options.tls),
                       std::move(options.proxies),

@@ -46,6 +46,7 @@ struct TestServer final : HttpHandler {
     reactor.start();
     run_on(reactor, [&] {
       options.subprotocol = "test.v1";
+      options.origins = {"https://chat.example"};
       options.limits = &limits;
       options.connections = connections;
       server = HttpServer::listen(reactor, *this, options).value();

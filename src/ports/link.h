@@ -266,6 +266,9 @@ class CoreShard {
   // A gateway has linked itself (`gateway` is its ReplyTo::gateway); the link outlives neither end's
   // executor.
   virtual void on_link(uint64_t gateway, LinkToGateway& link) = 0;
+  // The link is gone when this returns: who is attached and what is in focus there is forgotten. A gateway
+  // that comes back links itself anew.
+  virtual void on_unlink(uint64_t gateway) = 0;
   virtual void on_up(uint64_t gateway, std::vector<UpFrame> frames) = 0;
   virtual LinkStamp stamp() const = 0;
 };

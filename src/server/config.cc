@@ -57,6 +57,25 @@ base::Result<base::nanoseconds> parse_duration(const std::string& text) {
   return base::failure("\"" + text + "\" is not a duration; write for example 200ms, 10s or 24h");
 }
 
+// The serialized origins of RFC 6454: a scheme, a host in small letters, a port unless it is the scheme's
+// own.
+base::Result<std::vector<std::string>> parse_origins(const std::string& text) {
+  std::vector<std::string> origins;
+  if (text == "none") return origins;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    const std::string origin = text.substr(at, end - at);
+    const size_t host = origin.starts_with("https://") ? 8 : origin.starts_with("http://") ? 7 : 0;
+    const bool plain =
+        std::ranges::none_of(origin, [](char c) { return c <= ' ' || (c >= 'A' && c <= 'Z'); });
+    if (host == 0 || host == origin.size() || !plain || origin.find('/', host) != origin.npos)
+      return base::failure("\"" + origin + "\" is not an origin; write for example https://chat.example");
+    origins.push_back(origin);
+    at = end + 1;
+  }
+  return origins;
+}
+
 Setting bytes_limit(std::string name, std::string value, std::string about, size_t base::Limits::* limit,
                     uint64_t least) {
   return {{std::move(name), std::move(value), std::move(about)},
@@ -140,6 +159,15 @@ const std::vector<Setting>& settings() {
            if (text == word) return c.forwarded_by = by, base::Status();
          }
          return base::failure("\"" + text + "\" is neither x-forwarded-for nor forwarded");
+       }},
+      {{"server.origins", "none",
+        "web pages that may connect, as browsers name them, with commas between them: "
+        "https://chat.example,https://example.org:8443; other programs send no origin and may"},
+       [](Config& c, const std::string& text) -> base::Status {
+         const auto origins = parse_origins(text);
+         if (!origins) return base::fail(origins.error());
+         c.origins = *origins;
+         return {};
        }},
       {{"storage.path", "./tidings-data", "directory of everything that is kept; made if it does not exist"},
        [](Config& c, const std::string& text) -> base::Status {

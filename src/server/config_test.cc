@@ -68,6 +68,14 @@ TEST(Config, AccountsHaveTheirSettings) {
   EXPECT_EQ(read_config({})->sign_up, account::SignUp::open);
 }
 
+TEST(Config, OriginsAreAList) {
+  const auto config =
+      read_config({"", {}, {{"server.origins", "https://chat.example,http://localhost:8080"}}});
+  ASSERT_TRUE(config) << config.error().sentence;
+  EXPECT_EQ(config->origins, (std::vector<std::string>{"https://chat.example", "http://localhost:8080"}));
+  EXPECT_TRUE(read_config({})->origins.empty());
+}
+
 TEST(Config, BadValuesAreRefusedWithTheReason) {
   for (const auto& [key, value] :
        std::vector<std::pair<std::string, std::string>>{{"server.listen", "nowhere"},
@@ -79,6 +87,10 @@ TEST(Config, BadValuesAreRefusedWithTheReason) {
                                                         {"server.tls_key", "/only/the/key.pem"},
                                                         {"server.shards", "-1"},
                                                         {"limits.text", "16"},
+                                                        {"server.origins", "chat.example"},
+                                                        {"server.origins", "https://chat.example/"},
+                                                        {"server.origins", "https://chat.example, http://x"},
+                                                        {"server.origins", "*"},
                                                         {"limits.text", "99999999999GiB"},
                                                         {"limits.hello_timeout", "10"},
                                                         {"accounts.sign_up", "Open"},

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "account/local_service.h"
 #include "api/api.h"
 #include "base/log_line.h"
 #include "base/thread_executor.h"
@@ -68,7 +69,7 @@ struct Server::State {
 
   std::unique_ptr<embedded::EmbeddedLog> log;
   std::unique_ptr<LogTime> log_time;  // the clock of all that is built below
-  std::unique_ptr<account::Service> account_service;
+  std::unique_ptr<account::LocalService> account_service;
   std::unique_ptr<Node> node;
   std::vector<std::unique_ptr<api::Api>> apis;
   std::shared_ptr<net::TlsIdentity> tls;
@@ -131,8 +132,8 @@ base::Status Server::State::build() {
     reactors.push_back(std::make_unique<net::Reactor>("shard-" + std::to_string(i)));
     shards.push_back(reactors.back().get());
   }
-  account_service = std::make_unique<account::Service>(
-      account::Service::Parts{*accounts, *log_time, random, *shards[0], *sql, *hashing, config.limits,
+  account_service = std::make_unique<account::LocalService>(
+      account::LocalService::Parts{*accounts, *log_time, random, *shards[0], *sql, *hashing, config.limits,
                               account::HashCost{}, config.sign_up, &metrics});
   if (auto started = account_service->start(); !started) return started;
   auto made = Node::make({.shards = shards,
@@ -181,6 +182,7 @@ base::Status Server::State::listen() {
                                  .port = config.port,
                                  .websocket_path = "/v1/ws",
                                  .subprotocol = std::string(wire::subprotocol_json),
+                                 .origins = config.origins,
                                  .on_binary = {bad_frame.close_code, std::string(bad_frame.name)},
                                  .limits = &config.limits,
                                  .joins = i > 0,

@@ -62,6 +62,7 @@ class CrowdDevice : public client::Listener {
   void on_event(const model::Event& event) override;
   void on_sent(const client::Sent& sent) override;
   void on_failed(const client::OutboxMessage& message, const wire::Problem& why) override;
+  void on_held(const model::ConversationId& conversation, model::Seq seq) override;
   void on_reset(const model::ConversationId& conversation) override;
   void on_renamed(const model::ClientId& before, const model::ClientId& now) override;
   void on_marks(const model::ConversationId& conversation) override;
@@ -112,6 +113,9 @@ class Crowd {
   }
   // Asks on the reactor's thread again and again until it is true; false after `at_most`.
   bool wait_for(const std::function<bool()>& condition, base::nanoseconds at_most);
+  // The same, for as long as something goes into the history: what a device takes to fetch a million messages
+  // says nothing.
+  bool wait_while_busy(const std::function<bool()>& condition, base::nanoseconds idle_at_most);
 
   net::Reactor& reactor() { return reactor_; }
   checker::History& history() { return history_; }

@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "account/local_service.h"
 #include "base/hash.h"
 #include "engine/memory/memory_accounts.h"
 #include "gateway/gateway.h"
@@ -285,7 +286,8 @@ class GatewayTest : public testing::Test {
   base::Limits limits_;
   base::Registry metrics_;
   memory::MemoryAccounts accounts_;
-  account::Service service_{{accounts_, time_, random_, executor_, executor_, executor_, limits_, {1, 8192}}};
+  account::LocalService service_{
+      {accounts_, time_, random_, executor_, executor_, executor_, limits_, {1, 8192}}};
   PretendedLink links_[2];
   uint64_t numbers_[2] = {0, 0};
   base::WallTime log_time_ = base::wall_from_ms(1'790'000'500'000);

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include <fmt/format.h>
+
 namespace tidings::sim {
 namespace {
 
@@ -11,8 +13,8 @@ using base::seconds;
 using model::UserId;
 
 constexpr std::array<std::string_view, fault_count> names{
-    "kill",           "power cut",    "crash at step", "failing sync", "cut",  "cut all",
-    "client restart", "server clock", "client clock",  "weather",      "hold", "copy back"};
+    "kill",         "power cut",    "crash at step", "failing sync", "cut",  "cut all",  "client restart",
+    "server clock", "client clock", "weather",       "hold",         "late", "copy back"};
 
 // People whose conversations share a partition: only there records overtake each other in the fold's order,
 // which is what checkpoints are about.
@@ -87,14 +89,29 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
   latency_max = up_to(random, milliseconds(1), milliseconds(60));
   burst_per_mille = random.between(0, 400);
 
-  for (const auto fault : {Fault::kill, Fault::power_cut, Fault::crash_at_step, Fault::crash_at_step,
-                           Fault::failing_sync, Fault::cut, Fault::cut_all, Fault::client_restart,
-                           Fault::server_clock, Fault::client_clock, Fault::weather, Fault::hold}) {
+  for (const auto fault :
+       {Fault::kill, Fault::power_cut, Fault::crash_at_step, Fault::crash_at_step, Fault::failing_sync,
+        Fault::cut, Fault::cut_all, Fault::client_restart, Fault::server_clock, Fault::client_clock,
+        Fault::weather, Fault::hold, Fault::late}) {
     if (random.chance(450)) faults.push_back(fault);
   }
   copies_back = random.chance(200);
   // A clock that stands still gives two branches the same ids, which is beyond what a fingerprint can tell.
   if (copies_back) std::erase(faults, Fault::server_clock);
+}
+
+std::string Plan::in_words() const {
+  const auto ms = [](nanoseconds d) { return static_cast<double>(d.count()) / 1e6; };
+  return fmt::format(
+      "the server holds {} states, loads {} at a time, {} overtake, {} records or {:.0f} ms a flush, {} "
+      "queries, {} "
+      "records a group of the log, {} effects, {} rows a sync, {} events a page, {} sends in flight; a call "
+      "of the "
+      "disk takes {:.2f} ms, its sync {:.0f}, a call of the store {:.1f}; {} messages in {:.0f} s, {} people",
+      limits.states_max, limits.loads_in_flight_max, limits.overtaking_records_max, limits.flush_records_max,
+      ms(limits.flush_interval), limits.queries_in_flight_max, limits.log_group_records_max,
+      limits.effects_in_flight_max, limits.sync_rows_max, limits.page_events_max, limits.sends_in_flight_max,
+      ms(disk_call_max), ms(disk_sync_max), ms(store_call_max), messages, ms(active) / 1e3, people.size());
 }
 
 }  // namespace tidings::sim

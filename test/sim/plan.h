@@ -23,13 +23,16 @@ enum class Fault : uint8_t {
   client_clock,
   weather,    // slow connections, lost welcomes, spontaneous cuts, for a while
   hold,       // what one client is told comes so late that it repeats itself
+  late,       // what one client has written reaches the server long after its connection broke
   copy_back,  // the data directory as it was some time ago
 };
-inline constexpr size_t fault_count = 12;
+inline constexpr size_t fault_count = 13;
 std::string_view name(Fault fault);
 
 struct Plan {
   explicit Plan(uint64_t seed);
+  // How narrow and how slow it is.
+  std::string in_words() const;
 
   struct Person {
     std::string name;
