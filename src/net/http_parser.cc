@@ -34,9 +34,12 @@ size_t count_header(const HttpHeaders& headers, std::string_view name) {
   return n;
 }
 
-bool has_bare_line_feed(std::string_view bytes) {
+// A bare line feed, or a line that goes on in the next one (RFC 9112, 5.2).
+bool has_odd_line_end(std::string_view bytes) {
   for (size_t at = bytes.find('\n'); at != bytes.npos; at = bytes.find('\n', at + 1)) {
     if (at == 0 || bytes[at - 1] != '\r') return true;
+    const char next = at + 1 < bytes.size() ? bytes[at + 1] : 'x';
+    if (next == ' ' || next == '\t') return true;
   }
   return false;
 }
@@ -83,7 +86,7 @@ HttpRequestParser::Progress HttpRequestParser::feed(std::string_view in, size_t&
       // Beast takes the lines of a header one by one; what it has taken or refused is looked at for line ends
       // it lets pass.
       const size_t end = std::min(rest.find("\r\n\r\n"), rest.size());
-      if (has_bare_line_feed(rest.substr(0, end))) return refuse(400);
+      if (has_odd_line_end(rest.substr(0, end))) return refuse(400);
     }
     taken += n;
     const bool was_in_body = header_done_;

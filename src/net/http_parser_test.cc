@@ -84,6 +84,7 @@ TEST(HttpParser, what_could_be_read_in_two_ways_is_400) {
   EXPECT_EQ(status("GET / HTTP/1.1\r\nHost: h\r\nX: y\n\n"), 400) << "bare LF at the end";
   EXPECT_EQ(status("GET / HTTP/1.1\r\nHost : h\r\n\r\n"), 400) << "space before the colon";
   EXPECT_EQ(status("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), 400);
+  EXPECT_EQ(status("GET / HTTP/1.1\r\n" + host + "X: a\r\n b\r\n\r\n"), 400) << "a folded line";
   EXPECT_EQ(status("GET / HTTP/1.1\r\n\r\n"), 400) << "no host";
   EXPECT_EQ(status(std::string("GET /\0 HTTP/1.1\r\nHost: h\r\n\r\n", 29)), 400);
 }
