@@ -34,7 +34,7 @@ class BufferPool {
  private:
   static constexpr size_t buffer_bytes_first = 240;
   static constexpr size_t buffer_bytes_max = 16 * 1024;
-  static constexpr size_t bytes_max = 4u << 20;
+  static constexpr size_t bytes_max = 16u << 20;  // 16 messages of 400 bytes to each of 2,000 people
   std::vector<std::string> free_;
   size_t bytes_ = 0;
 };

@@ -1,5 +1,6 @@
 #include "wire/json_writer.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -66,7 +67,7 @@ template <class N>
 void append_number(std::string& out, N n) {
   char digits[24];
   const auto [end, error] = std::to_chars(digits, digits + sizeof digits, n);
-  out.append(digits, end);
+  out.append(digits, static_cast<size_t>(end - digits));
 }
 
 }  // namespace
@@ -90,9 +91,20 @@ JsonWriter& JsonWriter::close(char bracket) {
 }
 
 JsonWriter& JsonWriter::key(std::string_view name) {
-  separate();
-  out_.push_back('"');
-  out_.append(name).append("\":");
+  // Put together here and appended once.
+  char text[64];
+  char* at = text;
+  if (follows_value_) *at++ = ',';
+  *at++ = '"';
+  if (name.size() > sizeof text - 4) {
+    out_.append(text, static_cast<size_t>(at - text)).append(name);
+    at = text;
+  } else {
+    at = std::copy(name.begin(), name.end(), at);
+  }
+  *at++ = '"';
+  *at++ = ':';
+  out_.append(text, static_cast<size_t>(at - text));
   follows_value_ = false;
   return *this;
 }
@@ -134,7 +146,7 @@ JsonWriter& JsonWriter::decimal(uint64_t n) {
   text[0] = '"';
   char* const end = std::to_chars(text + 1, text + sizeof text - 1, n).ptr;
   *end = '"';
-  out_.append(text, end + 1);
+  out_.append(text, static_cast<size_t>(end + 1 - text));
   return *this;
 }
 
