@@ -263,8 +263,20 @@ class SlowRun {
     };
     if (!crowd_.wait_for(settled, seconds(60)))
       crowd_.run([&] { crowd_.history().stuck("the readers do not come to rest"); });
+    std::vector<CrowdDevice*> fresh;
+    for (size_t i = 0; i < readers; ++i) {
+      auto device = crowd_.add(fmt::format("reader{}", i), "fresh device");
+      if (!device.ok()) return base::fail(device.error());
+      fresh.push_back(*device);
+    }
+    const auto all_settled = [&] {
+      return std::all_of(fresh.begin(), fresh.end(), [](auto* device) { return device->settled(); });
+    };
+    if (!crowd_.wait_for(all_settled, seconds(60)))
+      crowd_.run([&] { crowd_.history().stuck("the fresh devices do not come to rest"); });
     auto stopped = server_.stop();
     const auto verdict = crowd_.run([&] {
+      for (auto* device : fresh) device->give_copies(true);
       for (auto* device : devices_) device->give_copies(false);
       return checker::check(crowd_.history());
     });
