@@ -51,7 +51,7 @@ UnixStream::UnixStream(Reactor& reactor, FileDescriptor socket, Handler& handler
       handler_(handler),
       message_bytes_max_(message_bytes_max),
       events_(EPOLLIN) {
-  reactor_.poller().add(socket_.get(), *this, events_);
+  reactor_.poller().add(socket_.fd(), *this, events_);
 }
 
 UnixStream::~UnixStream() {
@@ -62,7 +62,7 @@ UnixStream::~UnixStream() {
 
 void UnixStream::close() {
   if (!socket_) return;
-  reactor_.poller().remove(socket_.get(), *this);
+  reactor_.poller().remove(socket_.fd(), *this);
   socket_.reset();
   outbox_.drop(reactor_.buffers());
 }
@@ -95,7 +95,7 @@ void UnixStream::send(std::string_view message) {
 }
 
 void UnixStream::flush() {
-  if (socket_) outbox_.write(socket_.get(), reactor_.buffers());
+  if (socket_) outbox_.write(socket_, reactor_.buffers());
 }
 
 void UnixStream::at_turn_end() {
@@ -106,8 +106,8 @@ void UnixStream::at_turn_end() {
 FileDescriptor UnixStream::release() {
   if (!socket_) return {};
   if (behind_ > 0 || outbox_.bytes() > 0) return close(), FileDescriptor();
-  reactor_.poller().remove(socket_.get(), *this);
-  return std::move(socket_);
+  reactor_.poller().remove(socket_.fd(), *this);
+  return socket_.take();
 }
 
 void UnixStream::on_turn_end() {
@@ -117,7 +117,7 @@ void UnixStream::on_turn_end() {
 
 void UnixStream::write() {
   if (outbox_.bytes() == 0) return;
-  switch (outbox_.write(socket_.get(), reactor_.buffers())) {
+  switch (outbox_.write(socket_, reactor_.buffers())) {
     case Outbox::Written::all:
       return listen_for(EPOLLIN);
     case Outbox::Written::some:
@@ -130,7 +130,7 @@ void UnixStream::write() {
 void UnixStream::listen_for(uint32_t events) {
   if (events == events_) return;
   events_ = events;
-  reactor_.poller().change(socket_.get(), *this, events);
+  reactor_.poller().change(socket_.fd(), *this, events);
 }
 
 void UnixStream::on_ready(uint32_t events) {
@@ -144,7 +144,7 @@ void UnixStream::on_ready(uint32_t events) {
 // One recv per readiness, at most the shared buffer: a peer that floods does not starve the others.
 void UnixStream::read() {
   char* const buffer = reactor_.receive_buffer();
-  const ssize_t n = ::recv(socket_.get(), buffer, reactor_.receive_buffer_bytes(), MSG_DONTWAIT);
+  const ssize_t n = ::recv(socket_.fd(), buffer, reactor_.receive_buffer_bytes(), MSG_DONTWAIT);
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
   if (n <= 0) return fail();
   std::string_view bytes(buffer, static_cast<size_t>(n));

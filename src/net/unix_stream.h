@@ -13,6 +13,7 @@
 #include "net/file_descriptor.h"
 #include "net/outbox.h"
 #include "net/poller.h"
+#include "net/stream.h"
 
 namespace tidings::net {
 
@@ -63,7 +64,7 @@ class UnixStream : private Pollable {
   void fail();
 
   Reactor& reactor_;
-  FileDescriptor socket_;
+  Stream socket_;
   Handler& handler_;
   const size_t message_bytes_max_;
   Outbox outbox_;
