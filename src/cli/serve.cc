@@ -76,7 +76,8 @@ void print_welcome(const server::Server& server, const server::Config& config) {
   const bool usual = server.address() == "127.0.0.1:65100";
   const std::string where = usual ? "" : " --server " + server.address();
   std::printf("listening on %s\n", server.address().c_str());
-  std::printf("  REST and WebSocket   http://%s\n", server.address().c_str());
+  const char* const scheme = config.tls_certificate.empty() ? "http" : "https";
+  std::printf("  REST and WebSocket   %s://%s\n", scheme, server.address().c_str());
   if (config.role == server::Role::gateway) {
     std::printf("  core                 %s\n\n", config.core.c_str());
   } else {

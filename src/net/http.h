@@ -57,14 +57,17 @@ class HttpHandler {
   virtual HttpResponse refusal(int status, std::string_view detail) = 0;
 };
 
+enum class ForwardedBy : uint8_t { x_forwarded_for, forwarded };  // the second as RFC 7239
+
 struct HttpServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 0;
   std::string websocket_path = "/v1/ws";
-  std::string subprotocol;  // the one accepted
+  std::string subprotocol;  // the one accepted; "": any request is accepted, without one
   // Web pages that may open a WebSocket, each as the header Origin names it; other origins get 403. A request
   // without Origin is no browser's.
   std::vector<std::string> origins;
+  bool takes_binary = false;                             // messages
   WebSocketClose on_binary{1003, "only text is taken"};  // how a socket that sends a binary message ends
   const base::Limits* limits = nullptr;                  // the defaults if null
   // A listener of this process already has the port: share it. Without this a port that anybody listens on is
@@ -75,8 +78,9 @@ struct HttpServerOptions {
   std::shared_ptr<base::Gauge> connections;
   std::shared_ptr<TlsIdentity> tls;  // null: without TLS
   // Who is believed when it says whom it speaks for: by a header of the PROXY protocol (version 2) before
-  // anything else, or by Forwarded or X-Forwarded-For in a request.
+  // anything else, or in a request by the header that it sets.
   AddressList proxies;
+  ForwardedBy forwarded_by = ForwardedBy::x_forwarded_for;
 };
 
 // Listens on one reactor. With the same port on several reactors (SO_REUSEPORT) the kernel spreads the

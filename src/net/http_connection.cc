@@ -207,8 +207,9 @@ std::optional<HttpConnection::Refusal> HttpConnection::check_upgrade(const HttpR
     return Refusal{400, "The WebSocket needs a Sec-WebSocket-Key of 16 bytes in base64."};
   if (!names(request, "sec-websocket-version", "13"))
     return Refusal{426, "The WebSocket needs Sec-WebSocket-Version: 13."};
-  if (!names(request, "sec-websocket-protocol", service_.kind->subprotocol))
-    return Refusal{400, "The WebSocket needs the subprotocol " + service_.kind->subprotocol + "."};
+  const std::string& subprotocol = service_.kind->subprotocol;
+  if (!subprotocol.empty() && !names(request, "sec-websocket-protocol", subprotocol))
+    return Refusal{400, "The WebSocket needs the subprotocol " + subprotocol + "."};
   return std::nullopt;
 }
 
@@ -218,14 +219,14 @@ bool HttpConnection::upgrade(const HttpRequest& request) {
     return true;
   }
   Reactor& reactor = service_.reactor;
-  outbox_.buffer(reactor.buffers())
-      .append(
-          "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: "
-          "Upgrade\r\nsec-websocket-accept: ")
-      .append(accept_key(*find_header(request.headers, "sec-websocket-key")))
-      .append("\r\nsec-websocket-protocol: ")
-      .append(service_.kind->subprotocol)
-      .append("\r\n\r\n");
+  std::string& out = outbox_.buffer(reactor.buffers());
+  out +=
+      "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: "
+      "Upgrade\r\nsec-websocket-accept: ";
+  out += accept_key(*find_header(request.headers, "sec-websocket-key"));
+  if (!service_.kind->subprotocol.empty())
+    out.append("\r\nsec-websocket-protocol: ").append(service_.kind->subprotocol);
+  out += "\r\n\r\n";
   reactor.poller().remove(socket_.fd(), *this);
   has_seat_ = false;
   auto socket = std::make_unique<WebSocketConnection>(reactor, std::move(socket_), service_.kind,
@@ -241,7 +242,7 @@ bool HttpConnection::upgrade(const HttpRequest& request) {
 
 Address HttpConnection::client_of(const HttpRequest& request) const {
   if (!service_.proxies.contains(peer_)) return peer_;
-  return forwarded_client(request.headers, peer_, service_.proxies);
+  return forwarded_client(request.headers, peer_, service_.proxies, service_.forwarded_by);
 }
 
 void HttpConnection::answer(const HttpResponse& response) {

@@ -27,6 +27,7 @@ struct HttpService {
   std::shared_ptr<const WebSocketKind> kind;
   std::shared_ptr<TlsIdentity> tls;  // null: without
   AddressList proxies;
+  ForwardedBy forwarded_by;
   // Destroys the connection; its last wish, at the end of a turn.
   std::function<void(class HttpConnection&)> end;
 };

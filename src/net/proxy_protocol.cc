@@ -92,9 +92,10 @@ ProxyHeader parse_proxy_header(std::string_view bytes) {
   return header;
 }
 
-Address forwarded_client(const HttpHeaders& headers, const Address& peer, const AddressList& believed) {
-  auto named = hops(headers, "forwarded", true);
-  if (named.empty()) named = hops(headers, "x-forwarded-for", false);
+Address forwarded_client(const HttpHeaders& headers, const Address& peer, const AddressList& believed,
+                         ForwardedBy by) {
+  const bool standard = by == ForwardedBy::forwarded;
+  const auto named = hops(headers, standard ? "forwarded" : "x-forwarded-for", standard);
   Address client = peer;
   // Each proxy appends whom it heard from; what somebody who is not believed wrote further in front counts
   // for nothing.

@@ -30,8 +30,10 @@ struct ProxyHeader {
 // What the bytes begin with. Whoever reads no more than is asked for has nothing of what follows.
 ProxyHeader parse_proxy_header(std::string_view bytes);
 
-// The client of a request that came from `peer`, which is believed: the last one in Forwarded or, without
-// that, X-Forwarded-For that is not itself believed. `peer` if they name nobody.
-Address forwarded_client(const HttpHeaders& headers, const Address& peer, const AddressList& believed);
+// The client of a request that came from `peer`: the last one named in that header who is not believed
+// himself. `peer` if he is not believed, or names nobody. The other header counts for nothing: a proxy hands
+// on what its client wrote there.
+Address forwarded_client(const HttpHeaders& headers, const Address& peer, const AddressList& believed,
+                         ForwardedBy by);
 
 }  // namespace tidings::net

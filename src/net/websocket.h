@@ -25,9 +25,11 @@ class WebSocket {
   class Handler {
    public:
     virtual ~Handler() = default;
-    // One whole text message, valid UTF-8. (A binary message closes with 1003, a too large one with 1009, bad
-    // UTF-8 with 1007, a broken frame with 1002.) The view lives during the call.
+    // One whole text message, valid UTF-8. (A binary message that is not taken closes with 1003, a too large
+    // one with 1009, bad UTF-8 with 1007, a broken frame with 1002.) The view lives during the call.
     virtual void on_message(std::string_view text) = 0;
+    // The same of a binary message, where a listener takes them.
+    virtual void on_binary(std::string_view bytes) { (void)bytes; }
     // Once; nothing after it. The peer's code, the one that on a broken rule we closed with, or 1006 if the
     // connection just broke or an own close() was never answered.
     virtual void on_closed(uint16_t code, std::string_view reason) = 0;
@@ -38,6 +40,7 @@ class WebSocket {
   virtual void set_handler(Handler* handler) = 0;
   // Queues a text message; one write per socket and loop turn.
   virtual void send(std::string_view text) = 0;
+  virtual void send_binary(std::string_view bytes) = 0;
   // Queued, not yet taken by the kernel.
   virtual size_t outbox_bytes() const = 0;
   // Sends what is queued if that takes at most a second, then the close frame, waits at most a second for the

@@ -111,7 +111,8 @@ std::optional<WebSocketEvent> WebSocketDecoder::read_header(std::string_view byt
   header.opcode = first & 0x0f;
   if ((first & 0x70) != 0) return fail(1002, "reserved bits are set");
   if (header.opcode > 10 || (header.opcode > 2 && header.opcode < 8)) return fail(1002, "unknown opcode");
-  if (header.opcode == opcode_of(WebSocketOpcode::binary)) return fail(1003, "only text is taken");
+  if (header.opcode == opcode_of(WebSocketOpcode::binary) && !takes_binary_)
+    return fail(1003, "only text is taken");
   if (is_control(header.opcode)) {
     if (!header.fin) return fail(1002, "fragmented control frame");
   } else if (in_message_ != (header.opcode == opcode_of(WebSocketOpcode::continuation))) {
@@ -160,9 +161,10 @@ std::optional<WebSocketEvent> WebSocketDecoder::take_frame(const Header& header,
     default:
       break;
   }
+  if (!in_message_) binary_ = header.opcode == opcode_of(WebSocketOpcode::binary);
   if (in_message_ || !header.fin) return take_fragment(header, payload);
-  if (!valid_utf8(payload)) return fail(1007, "not UTF-8");
-  return WebSocketEvent{Kind::message, 0, payload};
+  if (!binary_ && !valid_utf8(payload)) return fail(1007, "not UTF-8");
+  return WebSocketEvent{Kind::message, 0, payload, binary_};
 }
 
 std::optional<WebSocketEvent> WebSocketDecoder::take_fragment(const Header& header,
@@ -172,12 +174,12 @@ std::optional<WebSocketEvent> WebSocketDecoder::take_fragment(const Header& head
   // Each fragment is checked as far as its characters are complete, so that bad text fails before its end.
   const std::string_view unchecked = std::string_view(message_).substr(valid_bytes_);
   const size_t checkable = unchecked.size() - (header.fin ? 0 : unfinished_bytes(unchecked));
-  if (!valid_utf8(unchecked.substr(0, checkable))) return fail(1007, "not UTF-8");
+  if (!binary_ && !valid_utf8(unchecked.substr(0, checkable))) return fail(1007, "not UTF-8");
   valid_bytes_ += static_cast<uint32_t>(checkable);
   if (!header.fin) return std::nullopt;
   message_given_ = true;
   valid_bytes_ = 0;
-  return WebSocketEvent{Kind::message, 0, message_};
+  return WebSocketEvent{Kind::message, 0, message_, binary_};
 }
 
 WebSocketEvent WebSocketDecoder::take_close(std::string_view payload) {

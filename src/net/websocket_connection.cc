@@ -16,7 +16,7 @@ WebSocketConnection::WebSocketConnection(Reactor& reactor, Stream socket,
                                          Outbox outbox, std::string_view early)
     : kind_(std::move(kind)),
       reactor_(reactor),
-      decoder_(kind_->role, kind_->message_bytes_max),
+      decoder_(kind_->role, kind_->message_bytes_max, kind_->takes_binary),
       outbox_(std::move(outbox)),
       socket_(std::move(socket)),
       peer_(peer) {
@@ -72,6 +72,10 @@ void WebSocketConnection::set_handler(Handler* handler) {
 
 void WebSocketConnection::send(std::string_view text) {
   if (phase_ == Phase::open) append(WebSocketOpcode::text, text);
+}
+
+void WebSocketConnection::send_binary(std::string_view bytes) {
+  if (phase_ == Phase::open) append(WebSocketOpcode::binary, bytes);
 }
 
 void WebSocketConnection::close(uint16_t code, std::string_view reason) {
@@ -161,7 +165,7 @@ bool WebSocketConnection::take(const WebSocketEvent& event) {
       if (phase_ != Phase::open || !handler_) return true;
       bool gone = false;
       gone_ = &gone;
-      handler_->on_message(event.payload);
+      event.binary ? handler_->on_binary(event.payload) : handler_->on_message(event.payload);
       if (gone) return false;
       gone_ = nullptr;
       return true;

@@ -18,7 +18,8 @@ namespace tidings::net {
 struct WebSocketKind {
   WebSocketRole role = WebSocketRole::server;
   size_t message_bytes_max = 64 * 1024;
-  std::string subprotocol;
+  std::string subprotocol;  // "": none is asked for, and none told
+  bool takes_binary = false;
   WebSocketClose on_binary{1003, "only text is taken"};
   std::shared_ptr<base::Gauge>
       connections;  // a place in it is given back when the socket is closed; may be null
@@ -35,6 +36,7 @@ class WebSocketConnection final : public WebSocket, private Pollable {
 
   void set_handler(Handler* handler) override;
   void send(std::string_view text) override;
+  void send_binary(std::string_view bytes) override;
   size_t outbox_bytes() const override { return outbox_.bytes(); }
   void close(uint16_t code, std::string_view reason) override;
   void pause_reading(bool pause) override;

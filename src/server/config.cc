@@ -200,6 +200,34 @@ const std::vector<Setting>& settings() {
          c.shards = static_cast<int>(*n);
          return {};
        }},
+      {{"server.tls_certificate", "",
+        "PEM file of the certificate, with those that vouch for it: WebSocket and REST are inside TLS then"},
+       [](Config& c, const std::string& text) -> base::Status {
+         return c.tls_certificate = text, base::Status();
+       }},
+      {{"server.tls_key", "", "PEM file of its key; both files are read again when they change"},
+       [](Config& c, const std::string& text) -> base::Status { return c.tls_key = text, base::Status(); }},
+      {{"server.proxies", "",
+        "addresses that are believed when they say for whom they connect, for example \"10.0.0.7, "
+        "fd00::/8\""},
+       [](Config& c, const std::string& text) -> base::Status {
+         auto list = net::AddressList::parse(text);
+         if (!list)
+           return base::failure("\"" + text +
+                                "\" is no list of addresses; write for example 10.0.0.7, fd00::/8");
+         c.proxies = std::move(*list);
+         return {};
+       }},
+      {{"server.forwarded_by", "x-forwarded-for",
+        "the header in which these proxies name the client of a request: x-forwarded-for or forwarded"},
+       [](Config& c, const std::string& text) -> base::Status {
+         using net::ForwardedBy;
+         for (const auto& [word, by] : {std::pair("x-forwarded-for", ForwardedBy::x_forwarded_for),
+                                        std::pair("forwarded", ForwardedBy::forwarded)}) {
+           if (text == word) return c.forwarded_by = by, base::Status();
+         }
+         return base::failure("\"" + text + "\" is neither x-forwarded-for nor forwarded");
+       }},
       choice("server.log_format", "text", "lines of the log: text, or json for programs", &Config::log_format,
              {{"text", base::LogFormat::text}, {"json", base::LogFormat::json}}),
       choice("server.log_level", "info",
@@ -399,6 +427,8 @@ base::Result<Config> read_config(const ConfigSources& sources) {
     return base::failure("server.role \"core\" and \"gateway\" need server.core, the path of their socket");
   }
   if (config.bench_profile) config.limits.lift_rates();
+  if (config.tls_certificate.empty() != config.tls_key.empty())
+    return base::failure("server.tls_certificate and server.tls_key go together: set both or neither");
   return config;
 }
 
@@ -409,8 +439,16 @@ base::Result<std::pair<std::string, uint16_t>> parse_listen(const std::string& t
   if (!port || *port > 65535)
     return base::failure("\"" + text + "\" is not HOST:PORT, for example 127.0.0.1:65100");
   std::string host = text.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  if (!bracketed && host.find(':') != std::string::npos)
+    return base::failure("\"" + text + "\": an address of IPv6 stands in brackets, for example [::1]:65100");
   return std::pair(host.empty() ? "0.0.0.0" : host, static_cast<uint16_t>(*port));
+}
+
+std::string listen_text(const std::string& host, uint16_t port) {
+  const bool v6 = host.find(':') != std::string::npos;
+  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
 }  // namespace tidings::server

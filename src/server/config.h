@@ -11,6 +11,8 @@
 #include "base/limits.h"
 #include "base/log_line.h"
 #include "base/result.h"
+#include "net/address.h"
+#include "net/http.h"
 
 namespace tidings::server {
 
@@ -26,7 +28,11 @@ struct Config {
   std::string core;  // path of the Unix socket between core and gateways; "": none
   std::string host = "127.0.0.1";
   uint16_t port = 65100;
-  int shards = 0;                    // 0: one per core
+  int shards = 0;               // 0: one per core
+  std::string tls_certificate;  // both or neither
+  std::string tls_key;
+  net::AddressList proxies;  // whose word about their clients counts
+  net::ForwardedBy forwarded_by = net::ForwardedBy::x_forwarded_for;
   std::vector<std::string> origins;  // of web pages that may open a WebSocket
   std::string data = "./tidings-data";
   uint64_t segment_bytes = 64ull << 20;
@@ -56,7 +62,9 @@ struct ConfigSources {
 };
 base::Result<Config> read_config(const ConfigSources& sources);
 
-// "127.0.0.1:65100" or ":65100" (all addresses of IPv4); port 0 lets the system choose.
+// "127.0.0.1:65100", "[::1]:65100" or ":65100" (all addresses of IPv4); port 0 lets the system choose.
 base::Result<std::pair<std::string, uint16_t>> parse_listen(const std::string& text);
+// The way back.
+std::string listen_text(const std::string& host, uint16_t port);
 
 }  // namespace tidings::server

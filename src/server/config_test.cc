@@ -80,6 +80,11 @@ TEST(Config, BadValuesAreRefusedWithTheReason) {
   for (const auto& [key, value] :
        std::vector<std::pair<std::string, std::string>>{{"server.listen", "nowhere"},
                                                         {"server.listen", "a:70000"},
+                                                        {"server.listen", "::1:65100"},
+                                                        {"server.proxies", "10.0.0.0/33"},
+                                                        {"server.proxies", "haproxy.example"},
+                                                        {"server.forwarded_by", "both"},
+                                                        {"server.tls_key", "/only/the/key.pem"},
                                                         {"server.shards", "-1"},
                                                         {"limits.text", "16"},
                                                         {"server.origins", "chat.example"},
@@ -101,6 +106,31 @@ TEST(Config, BadValuesAreRefusedWithTheReason) {
   const auto config = read_config({broken.path, {}, {}});
   ASSERT_FALSE(config);
   EXPECT_NE(config.error().sentence.find("line 1"), std::string::npos) << config.error().sentence;
+}
+
+TEST(Config, AddressesOfBothFamiliesGoInAndOut) {
+  for (const std::string text : {"127.0.0.1:65100", "[::1]:65100", "[::]:0", "chat.example:1"}) {
+    const auto at = parse_listen(text);
+    ASSERT_TRUE(at) << text;
+    EXPECT_EQ(listen_text(at->first, at->second), text);
+  }
+  EXPECT_EQ(parse_listen(":7").value(), std::pair(std::string("0.0.0.0"), uint16_t{7}));
+  EXPECT_EQ(parse_listen("[fe80::1]:7").value().first, "fe80::1");
+}
+
+TEST(Config, ProxiesAndTlsAreSettings) {
+  const auto config = read_config({"",
+                                   {{"TIDINGS_SERVER__TLS_CERTIFICATE", "/c"}},
+                                   {{"server.tls_key", "/k"}, {"server.proxies", "10.1.2.0/23, ::1"}}});
+  ASSERT_TRUE(config) << config.error().sentence;
+  EXPECT_EQ(config->tls_certificate, "/c");
+  EXPECT_EQ(config->tls_key, "/k");
+  EXPECT_TRUE(config->proxies.contains(*net::Address::parse("10.1.3.255")));
+  EXPECT_FALSE(config->proxies.contains(*net::Address::parse("10.1.4.0")));
+  EXPECT_TRUE(config->proxies.contains(*net::Address::parse("::1")));
+  EXPECT_EQ(config->forwarded_by, net::ForwardedBy::x_forwarded_for);
+  EXPECT_EQ(read_config({"", {}, {{"server.forwarded_by", "forwarded"}}})->forwarded_by,
+            net::ForwardedBy::forwarded);
 }
 
 TEST(Config, EveryKeyTakesItsDefault) {

@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "api/api.h"
+#include "base/thread_executor.h"
 #include "net/http.h"
 #include "net/reactor.h"
+#include "net/tls.h"
 #include "server/config.h"
 #include "server/gateway_node.h"
 
@@ -24,7 +26,7 @@ class Listening {
     ports::Clock& clock;
     ports::Random& random;
     const Config& config;
-    base::Registry& metrics;  // outlives the listeners
+    base::Registry& metrics;             // outlives the listeners
     std::function<bool()> takes_writes;  // any reactor's thread
   };
   static base::Result<std::unique_ptr<Listening>> open(Parts parts);
@@ -36,11 +38,15 @@ class Listening {
 
  private:
   explicit Listening(Parts parts) : parts_(std::move(parts)) {}
+  base::Status load_certificate();
+  void watch_certificate();
 
   const Parts parts_;
   uint16_t port_ = 0;
   std::vector<std::unique_ptr<api::Api>> apis_;
+  std::shared_ptr<net::TlsIdentity> tls_;  // null: without
   std::vector<std::unique_ptr<net::HttpServer>> listeners_;
+  std::unique_ptr<base::ThreadExecutor> certificate_thread_;  // looks at its files, and may wait for the disk
 };
 
 }  // namespace tidings::server
