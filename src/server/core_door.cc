@@ -76,8 +76,11 @@ base::Result<std::unique_ptr<CoreDoor>> CoreDoor::open(Parts parts, std::vector<
   return door;
 }
 
-CoreDoor::CoreDoor(Parts parts)
-    : parts_(std::move(parts)), processes_(parts_.metrics.gauge("tidings_gateway_processes")) {}
+CoreDoor::CoreDoor(Parts parts) : parts_(std::move(parts)), processes_(processes(parts_.metrics)) {}
+
+base::Gauge& CoreDoor::processes(base::Registry& metrics) {
+  return metrics.gauge("tidings_gateway_processes", "Gateway processes that are connected.");
+}
 
 CoreDoor::~CoreDoor() {
   parts_.reactors.front()->cancel(timer_);

@@ -34,6 +34,8 @@ class CoreDoor {
   static base::Result<std::unique_ptr<CoreDoor>> open(Parts parts, std::vector<model::Lineage> lineages);
   ~CoreDoor();
 
+  static base::Gauge& processes(base::Registry& metrics);
+
   // One that is not among those told to open(). Thread: any.
   void on_lineage(const model::Lineage& lineage);
   // A good hello at a gateway of this process. Thread: any.

@@ -192,6 +192,7 @@ base::Status CoreServer::build() {
     core_alone = std::move(*made);
   }
   lineages.begin(core().known_lineages());
+  CoreDoor::processes(registry);  // shown even where none may come
   for (auto& reactor : reactors) reactor->start();
   return {};
 }
