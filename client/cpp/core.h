@@ -66,12 +66,9 @@ class Listener {
     (void)from;
     (void)to;
   }
-  // Everything up to here is held, though not shown yet: a sync, or the check of what was held before, has to
-  // end first. To the server it counts as received.
-  virtual void on_held(const model::ConversationId& conversation, model::Seq seq) {
-    (void)conversation;
-    (void)seq;
-  }
+  // The event is held, and not shown yet: a sync, or the check of what was held before, has to end first, or
+  // an earlier one is missing. To the server it may count as received.
+  virtual void on_held(const model::Event& event) { (void)event; }
   // The marks, counts or `unread` in this conversation's view have changed.
   virtual void on_marks(const model::ConversationId& conversation) { (void)conversation; }
   // Something of this conversation's view was told by the server's list, not by events: it is new here, one

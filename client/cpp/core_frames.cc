@@ -113,8 +113,8 @@ void Core::State::on_event(const model::Event& event) {
   notices.push_back([this, event] { parts.listener.on_event(event); });
 }
 
-void Core::State::on_held(const model::ConversationId& conversation, model::Seq seq) {
-  notices.push_back([this, conversation, seq] { parts.listener.on_held(conversation, seq); });
+void Core::State::on_held(const model::Event& event) {
+  notices.push_back([this, event] { parts.listener.on_held(event); });
 }
 
 void Core::State::on_reset(const model::ConversationId& conversation) {

@@ -56,7 +56,7 @@ struct Core::State final : Line::Host, Timelines::Sink {
 
   // --- Timelines::Sink
   void on_event(const model::Event& event) override;
-  void on_held(const model::ConversationId& conversation, model::Seq seq) override;
+  void on_held(const model::Event& event) override;
   void on_reset(const model::ConversationId& conversation) override;
   void on_lost(const model::ConversationId& conversation, std::vector<OutboxMessage> lost) override;
   void on_marks(const model::ConversationId& conversation) override { marked.insert(conversation); }

@@ -115,14 +115,25 @@ TEST_F(FlowTest, ARowThatWasOvertakenByAPageIsNoOtherHistory) {
     row = text;
     return false;
   };
-  std::deque<std::string> pages;
+  std::optional<wire::PullFrame> pull;
+  server.instead = [&](const wire::ClientFrame& frame) {
+    if (const auto* one = std::get_if<wire::PullFrame>(&frame); one && !pull) {
+      pull = *one;
+      return true;
+    }
+    return false;
+  };
   server.push(wire::encode(wire::Dirty{{{chat, {}}}, false}));
+  time.run();
   server.push(wire::encode(wire::Dirty{{}, true}));
   time.run();
-  leave_out([&] { server.say(chat, bob, "later"); });
-  server.push(wire::encode(wire::Dirty{{{chat, {}}}, false}));
-  time.run();
   ASSERT_FALSE(row.empty());
+  ASSERT_TRUE(pull);
+  leave_out([&] { server.say(chat, bob, "later"); });
+  const auto& events = server.chats[chat].events;
+  server.push(wire::encode_page(
+      {.request = pull->request, .conversation = chat, .from = {2}, .upto = {3}, .head = {3}},
+      {wire::encode_event(events[1]), wire::encode_event(events[2])}));
   server.push(row);
   time.run_for(seconds(1));
   EXPECT_EQ(diary().resets, 0);

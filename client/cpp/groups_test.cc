@@ -273,6 +273,24 @@ TEST_F(GroupsTest, TheAnswerToAnEarlierTryCounts) {
   EXPECT_EQ(core().command_count(), 0u);
 }
 
+// Only a row of the lost history told of a member; no event takes it back.
+TEST_F(GroupsTest, WhomOnlyALostHistoryAddedIsNoMember) {
+  const auto group = server.group(ann, {bob});
+  go_online();
+  const auto backup = server.backup();
+  server.lets_out = [](const std::string& text) { return text.find("member.added") == std::string::npos; };
+  server.append(group, ann, server.fresh(), model::MembersAdded{{cid}});
+  server.instead = [](const wire::ClientFrame& f) { return std::holds_alternative<wire::PullFrame>(f); };
+  server.cut();
+  time.run_for(seconds(5));
+  ASSERT_THAT(view(group).members, testing::Contains(cid)) << "as the list tells it";
+  server.lets_out = nullptr;
+  server.instead = nullptr;
+  server.restore(backup);
+  time.run_for(seconds(40));
+  EXPECT_THAT(view(group).members, testing::UnorderedElementsAre(ann, bob));
+}
+
 TEST_F(GroupsTest, CommandsHaveABound) {
   for (size_t n = 0; n <= commands_max; ++n) core().rename(model::ConversationId{{1}}, "x", note());
   EXPECT_THAT(refused, IsEmpty()) << "never inside the call";

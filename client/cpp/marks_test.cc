@@ -60,6 +60,21 @@ TEST_F(MarksTest, ReadingMarksTheNewestEventHeldAndEmptiesTheBadgeAtOnce) {
   EXPECT_EQ(read_marks().size(), 2u) << "never down";
 }
 
+// What it says of a mark that it was not told of is refused from then on, so it shows what the server counts.
+TEST_F(MarksTest, WhoIsRemovedBeforeAMarkArrivesSeesTheServersCount) {
+  const auto group = server.group(bob, {ann});
+  for (int n = 0; n < 5; ++n) server.say(group, bob, "hi");
+  go_online();
+  swallow_marks();
+  core().read(group, {4});
+  time.run();
+  ASSERT_EQ(core().conversation(group)->unread, 2u);
+  server.append(group, bob, server.fresh(), model::MemberRemoved{ann});
+  time.run_for(seconds(1));
+  ASSERT_TRUE(core().conversation(group)->left);
+  EXPECT_EQ(core().conversation(group)->unread, 5u);
+}
+
 TEST_F(MarksTest, OneMarkASecondAndTheNewestWins) {
   for (int n = 0; n < 20; ++n) server.say(chat, bob, "hi");
   go_online();

@@ -119,10 +119,11 @@ TEST_F(ResumeTest, WhatIsStillUnansweredIsSentAgainInOrderAfterTheReplay) {
 }
 
 TEST_F(ResumeTest, AFirstAnswerAfterTheReplayIsTheOneThatCounts) {
+  const auto group = server.group(ann, {bob});
   go_online();
   server.thinks = [] { return seconds(1); };
   std::vector<wire::Answer<Done>> done;
-  core().block(bob, true, [&](auto answer) { done.push_back(std::move(answer)); });
+  core().rename(group, "tea", [&](auto answer) { done.push_back(std::move(answer)); });
   send("hi");
   time.run();
   server.cut();
@@ -130,7 +131,9 @@ TEST_F(ResumeTest, AFirstAnswerAfterTheReplayIsTheOneThatCounts) {
   ASSERT_EQ(server.resumed_count, 1);
   ASSERT_THAT(done, IsEmpty());
   time.run_for(seconds(20));
+  EXPECT_EQ(server.got_of<wire::ConversationUpdate>().size(), 2u);
   ASSERT_EQ(done.size(), 1u);
+  EXPECT_FALSE(done[0]->duplicate);
   EXPECT_EQ(diary().sent.size(), 1u);
   EXPECT_THAT(seen(), ElementsAre("hi"));
 }

@@ -63,8 +63,8 @@ class Timeline {
   std::optional<model::Cursor> check() const;
   // The largest message id seen here.
   model::Cursor newest() const;
-  // All up to here is held, whether it waits or not.
-  model::Seq held_to() const { return std::max(held_to_, view_.have.seq); }
+  // It came too early.
+  bool waits(model::Seq seq) const { return early_.contains(seq); }
   bool behind() const { return view_.have.seq < view_.head; }
 
   // Drops the copy; what `self` said in it is kept as lost until it is seen again.
@@ -99,7 +99,6 @@ class Timeline {
   model::Ord newest_ord_;
   std::deque<model::Event> events_;
   std::map<model::Seq, model::Event> early_;
-  model::Seq held_to_;  // as far as what waits goes on without a gap
   std::vector<OutboxMessage> lost_;
   Held& held_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/seed_bug.h"
 #include "client/cpp/backoff.h"
 
 namespace tidings::client {
@@ -21,10 +22,9 @@ bool Timelines::add(const model::Event& event, MonotonicTime now) {
   conversation->gone = false;
   Timeline::Applied applied;
   Timeline& timeline = conversation->timeline;
-  const model::Seq held = timeline.held_to();
+  const bool waited = timeline.waits(event.seq);
   const auto outcome = timeline.add(event, syncing_ || conversation->unchecked, applied);
-  if (timeline.held_to() > std::max(held, timeline.view().have.seq))
-    sink_.on_held(event.conversation, timeline.held_to());
+  if (!waited && timeline.waits(event.seq)) sink_.on_held(event);
   return settle(*conversation, outcome, applied, now);
 }
 
@@ -58,7 +58,7 @@ bool Timelines::page(const wire::PageFrame& page, MonotonicTime now) {
   take_marks(conversation, page.marks, page.counts, page.members, page.head, false, now);
 
   conversation.fruitless = conversation.timeline.view().have.seq > had ? 0 : conversation.fruitless + 1;
-  if (page.more) {
+  if (page.more && !TIDINGS_SEED_BUG(4)) {
     if (!conversation.recovering) unsettled_.erase(page.conversation);
     want_pull(conversation, now, {});
     return true;
@@ -68,7 +68,8 @@ bool Timelines::page(const wire::PageFrame& page, MonotonicTime now) {
     if (!lost.empty()) sink_.on_lost(page.conversation, std::move(lost));
   }
   unsettled_.erase(page.conversation);
-  if (conversation.timeline.view().left) conversation.timeline.expect_no_more();
+  if (conversation.timeline.view().left || (page.more && TIDINGS_SEED_BUG(4)))
+    conversation.timeline.expect_no_more();
   if (conversation.timeline.behind()) try_later(conversation, std::nullopt, now);
   return true;
 }
@@ -100,6 +101,8 @@ void Timelines::took(Conversation& conversation, const model::Event& event, Mono
   if (event.conversation == own_log_) return took_own(event, now);
   conversation.unread.apply(event, self_);
   if (view.left) {
+    // A mark that did not arrive before is refused now: the server's count is what other devices show, too.
+    if (marking_.wanted_is_ahead(event.conversation)) rows_.want(event.conversation);
     marking_.forget(event.conversation);
   } else if (event.from != self_) {
     // What is being pulled ends with a page from which on the server derives it.
@@ -174,6 +177,7 @@ void Timelines::ended(Conversation& conversation) {
   conversation.dirty = false;
   conversation.unchecked = false;
   unsettled_.erase(view.conversation);
+  if (marking_.wanted_is_ahead(view.conversation)) rows_.want(view.conversation);
   marking_.forget(view.conversation);
   auto lost = conversation.timeline.take_lost();
   if (!lost.empty()) sink_.on_lost(view.conversation, std::move(lost));

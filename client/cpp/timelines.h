@@ -33,8 +33,8 @@ class Timelines {
    public:
     virtual ~Sink() = default;
     virtual void on_event(const model::Event& event) = 0;
-    // All up to here is held, and some of it waits to be shown.
-    virtual void on_held(const model::ConversationId& conversation, model::Seq seq) = 0;
+    // It waits to be shown.
+    virtual void on_held(const model::Event& event) = 0;
     virtual void on_reset(const model::ConversationId& conversation) = 0;
     // Own messages that the server had ticked and has no more.
     virtual void on_lost(const model::ConversationId& conversation, std::vector<OutboxMessage> lost) = 0;

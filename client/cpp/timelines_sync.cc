@@ -148,6 +148,9 @@ bool Timelines::take_row(const wire::SyncedConversation& row, bool alone, Monoto
   fold(timeline.view(), row);
   if (row.kind != model::ConversationKind::self) anchor(conversation, row);
   conversation.mark_count = row.mark_count;
+  // Members that only a row of a lost branch told of are not taken back by any event.
+  const bool lists_all = !row.left && row.marks.size() == row.members;
+  if (lists_all && row.head.seq >= timeline.view().have.seq) keep_members(timeline.view(), row.marks);
   take_marks(conversation, row.marks, {}, 0, row.head.seq, true, now);
   sink_.on_listed(row.conversation);
   if (!alone) return true;

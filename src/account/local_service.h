@@ -61,6 +61,10 @@ class LocalService : public Service {
                    Callback<std::vector<Profile>> done) override;
   void on_revoked(base::Executor& on, std::function<void(model::DeviceId)> listener) override;
 
+  // Which of these devices are logged out: for who was not told by on_revoked while it could not hear.
+  void find_revoked(std::vector<model::DeviceId> devices, base::Executor& on,
+                    Callback<std::vector<model::DeviceId>> done);
+
  private:
   struct State;
   std::unique_ptr<State> state_;

@@ -111,6 +111,17 @@ void LocalService::log_out(std::string token, Executor& on, Callback<void> done)
 
 // --- devices
 
+void LocalService::find_revoked(std::vector<model::DeviceId> devices, Executor& on,
+                                Callback<std::vector<model::DeviceId>> done) {
+  auto* state = state_.get();
+  State::go_home(state->parts.home, state->alive,
+                 [state, devices = std::move(devices), &on, done = std::move(done)]() mutable {
+                   std::erase_if(devices,
+                                 [state](auto device) { return state->tokens.find(device) != nullptr; });
+                   tell<std::vector<model::DeviceId>>(on, std::move(done), std::move(devices));
+                 });
+}
+
 void LocalService::list_devices(model::UserId user, Executor& on, Callback<std::vector<DeviceInfo>> done) {
   auto* state = state_.get();
   State::go_home(state->parts.home, state->alive, [state, user, &on, done = std::move(done)]() mutable {
@@ -177,6 +188,7 @@ void LocalService::State::saw(TokenTable::Row& row) {
   if (since < parts.limits.seen_interval && since > -parts.limits.seen_interval) return;
   row.device.seen = now;
   seen.insert(row.device.device);
+  metrics.seen_waiting.set(static_cast<int64_t>(seen.size()));
   if (std::exchange(seen_timer, true)) return;
   parts.home.after(seen_pause, [this, token = std::weak_ptr(alive)] {
     if (!token.expired()) write_seen();
@@ -190,6 +202,7 @@ void LocalService::State::write_seen() {
     seen.erase(seen.begin());
     if (const auto* row = tokens.find(device)) rows.emplace_back(device, row->device.seen);
   }
+  metrics.seen_waiting.set(static_cast<int64_t>(seen.size()));
   seen_timer = !seen.empty();
   if (seen_timer) {
     parts.home.after(seen_pause, [this, token = std::weak_ptr(alive)] {

@@ -59,8 +59,8 @@ struct LocalService::State {
   bool seen_timer = false;
   std::string dummy_hash;
   std::vector<Listener> listeners;
-  size_t hashes_queued = 0;
-  size_t queries_in_flight = 0;
+  base::GaugePart hashes_queued{metrics.hashes_waiting};
+  base::GaugePart queries_in_flight{metrics.queries_under_way};
   // Expires with the service: what comes home later is dropped.
   std::shared_ptr<char> alive = std::make_shared<char>();
 

@@ -48,7 +48,9 @@ struct Limits {
   size_t log_queue_bytes_max = 64u << 20;              // appended, not yet written: busy
   size_t log_group_records_max = 4096;                 // records in one group
   size_t log_group_bytes_max = 4u << 20;
-  size_t link_queue_bytes_max = 64u << 20;  // waiting for one gateway: dropped and a gap declared
+  size_t link_queue_bytes_max = 64u << 20;    // waiting for one gateway: dropped and a gap declared
+  size_t gateway_links_max = 4096;            // connections of gateway processes: closed at accept
+  size_t account_calls_in_flight_max = 4096;  // of a gateway process at its core: busy
 
   // --- delivery
   size_t states_max = 200'000;       // decision states in memory per shard: new loads answer busy

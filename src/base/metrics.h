@@ -44,15 +44,18 @@ class GaugePart {
   ~GaugePart() { set(0); }
   GaugePart(const GaugePart&) = delete;
   void set(size_t n) {
-    const auto now = static_cast<int64_t>(n);
-    if (now == part_) return;
-    gauge_.add(now - part_);
-    part_ = now;
+    if (n == part_) return;
+    gauge_.add(static_cast<int64_t>(n) - static_cast<int64_t>(part_));
+    part_ = n;
   }
+  // A size_t that counts itself.
+  operator size_t() const { return part_; }
+  void operator++() { set(part_ + 1); }
+  void operator--() { set(part_ - 1); }
 
  private:
   Gauge& gauge_;
-  int64_t part_ = 0;
+  size_t part_ = 0;
 };
 
 // How long something took, in buckets that are the same for all: two for each doubling from 16 µs to 16.8 s.

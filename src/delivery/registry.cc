@@ -71,7 +71,7 @@ static std::optional<model::UserId> gone_with(const model::Event& event) {
 }
 
 void Registry::send_event(const model::Event& event, const fold::ConversationState& state,
-                          const model::ReplyTo& except) {
+                          const model::ReplyTo& except, base::MonotonicTime folded) {
   bool anybody = false;
   for (const auto& member : state.members) {
     const bool hears = member.is_member() || (TIDINGS_SEED_BUG(19) && !member.intervals.empty());
@@ -89,6 +89,7 @@ void Registry::send_event(const model::Event& event, const fold::ConversationSta
     out.people = std::exchange(people_[i], {});
     out.except_session = gateways_[i].id == except.gateway && !except.errors_only ? except.session : 0;
     out.bytes = bytes;
+    out.folded = folded;
     if (const auto* added = std::get_if<model::MembersAdded>(&event.body)) out.joined = added->members;
     gateways_[i].link->send(std::move(out));
   }

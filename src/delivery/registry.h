@@ -27,7 +27,7 @@ class Registry {
   // To every gateway with a session of a member, once each; and of those whom the event itself made none. The
   // session in `except` gets the reply instead.
   void send_event(const model::Event& event, const fold::ConversationState& state,
-                  const model::ReplyTo& except);
+                  const model::ReplyTo& except, base::MonotonicTime folded);
   // To every gateway with a session of one of these people; `make` gives the frame without its people.
   void send_receipt(const std::vector<model::UserId>& people, const std::function<ports::ReceiptOut()>& make);
 

@@ -41,6 +41,8 @@ void Gateway::set_links(std::vector<ports::LinkToCore*> links) {
 
 void Gateway::on_lineage(const model::Lineage& lineage) {
   state_->shared.branches.add(lineage);
+  // They come in the order of the log.
+  state_->shared.parts.branch = branch_text(lineage);
 }
 
 void Gateway::accept(std::unique_ptr<ports::Transport> transport) {
@@ -106,6 +108,18 @@ void Gateway::State::lost() {
     refuse(asker, {wire::Code::busy, ""});
 }
 
+void Gateway::on_link_lost(size_t core_shard) {
+  auto& state = *state_;
+  state.shared.links.reset(core_shard);
+  state.shared.people.link_lost(core_shard);
+  state.lost();
+}
+
+void Gateway::on_link_ready(size_t core_shard) {
+  auto& state = *state_;
+  if (!state.shared.people.attach_all(core_shard)) state.lost();
+}
+
 namespace {
 
 // To the call that waits for a T.
@@ -130,6 +144,8 @@ void Gateway::State::take(ports::Reply& reply) {
   }
   auto& ours = std::get<SessionAsker>(*asker);
   if (Session* session = shared.session(ours.session)) session->on_reply(ours, reply);
+  if (reply.durable != base::MonotonicTime())
+    shared.metrics.durable_to_tick.observe(shared.now() - reply.durable);
 }
 
 void Gateway::State::take(ports::EventOut& event) {
@@ -139,6 +155,8 @@ void Gateway::State::take(ports::EventOut& event) {
       if (session != except) session->on_event(event);
     }
   }
+  if (event.folded != base::MonotonicTime())
+    shared.metrics.tick_to_delivered.observe(shared.now() - event.folded);
 }
 
 void Gateway::State::take(ports::ReceiptOut& receipt) {

@@ -80,6 +80,12 @@ class Gateway : public ports::GatewayShard {
   // that comes late costs work and nothing else; a restore or promotion must come before connections do.
   void on_lineage(const model::Lineage& lineage);
 
+  // The core shard is gone, or another one stands in its place: whatever is under way to it is answered
+  // `busy`, and its link refuses until there is a new one.
+  void on_link_lost(size_t core_shard);
+  // A new link to it stands: it is told who is here.
+  void on_link_ready(size_t core_shard);
+
   // A new connection: a session that owes its hello.
   void accept(std::unique_ptr<ports::Transport> transport);
   // Sends every session `draining` and lets it end; `done` once none is left or after 2 s. New ones are

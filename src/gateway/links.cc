@@ -21,6 +21,11 @@ bool Links::send(const model::ConversationId& conversation, ports::UpFrame frame
   return send(shard_of(conversation), std::move(frame));
 }
 
+void Links::reset(size_t shard) {
+  links_[shard].last_number = 0;
+  links_[shard].source.reset();
+}
+
 bool Links::received(size_t shard, const ports::DownBatch& batch) {
   auto& link = links_[shard];
   const bool whole =

@@ -23,6 +23,9 @@ class Links {
   [[nodiscard]] bool send(size_t shard, ports::UpFrame frame);
   [[nodiscard]] bool send(const model::ConversationId& conversation, ports::UpFrame frame);
 
+  // What comes next on it is the first of a new link.
+  void reset(size_t shard);
+
   // Takes note of a batch. False: something before it was lost, or the core is another one than before.
   bool received(size_t shard, const ports::DownBatch& batch);
 

@@ -48,6 +48,17 @@ void People::leave_device(model::DeviceId device, const Session& session) {
   if (known != devices_.end() && known->second == &session) devices_.erase(known);
 }
 
+bool People::attach_all(size_t shard) {
+  for (const auto& [user, sessions] : people_) {
+    if (!links_.send(shard, ports::Attach{user})) return false;
+  }
+  return true;
+}
+
+void People::link_lost(size_t shard) {
+  owed_.erase(shard);
+}
+
 void People::settle() {
   for (auto& [shard, users] : owed_) {
     while (!users.empty() && links_.send(shard, ports::Detach{*users.begin()})) users.erase(users.begin());

@@ -30,6 +30,11 @@ class People {
   // Forgets it, unless another session has the device by now.
   void leave_device(model::DeviceId device, const Session& session);
 
+  // A new link to the shard stands: it is told everybody who is here. False: the link is full.
+  [[nodiscard]] bool attach_all(size_t shard);
+  // What was owed to the shard is settled by its end.
+  void link_lost(size_t shard);
+
   // Tells the shards what their full links did not take. Until then they send events for people who are not
   // here, which costs work and nothing else.
   void settle();

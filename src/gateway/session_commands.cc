@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log_line.h"
 #include "gateway/session.h"
 
 namespace tidings::gateway {
@@ -19,6 +20,12 @@ std::optional<uint64_t> retry_ms(const wire::Problem& problem) {
 void Session::refuse(std::optional<wire::Request> request, const wire::Problem& problem,
                      std::optional<model::ClientId> missing) {
   shared_.metrics.refused(problem.code).add();
+  if (base::logs(base::LogLevel::debug)) {
+    base::log_fields(base::LogLevel::debug, "gateway: refused",
+                     {{"session", std::to_string(shared_.gateway) + "-" + std::to_string(number_)},
+                      {"request", request ? std::to_string(*request) : "-"},
+                      {"code", wire::name(problem.code)}});
+  }
   send(wire::encode(wire::ErrorFrame{request, problem.code, problem.detail, retry_ms(problem), missing}));
 }
 

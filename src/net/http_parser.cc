@@ -123,6 +123,9 @@ int HttpRequestParser::check_header() {
   if (hosts > 1 || (hosts == 0 && modern)) return 400;
   const size_t lengths = count_header(headers, "content-length");
   const size_t encodings = count_header(headers, "transfer-encoding");
+  // "5, 5" may be read as 5 or refused (RFC 9112, 6.3); a proxy in front of us may do the other.
+  const std::string* length = find_header(headers, "content-length");
+  if (length && length->find_first_not_of("0123456789") != length->npos) return 400;
   if (lengths > 1 || (encodings > 0 && (lengths > 0 || !modern))) return 400;
   if (encodings > 0) {
     const std::string* encoding = find_header(headers, "transfer-encoding");

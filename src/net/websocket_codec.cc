@@ -29,6 +29,17 @@ bool valid_close_code(uint64_t code) {
   return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
 }
 
+// Whether more bytes can make these one character (RFC 3629): its first byte, and its second if there is one.
+bool begins_character(std::string_view bytes) {
+  const auto first = static_cast<uint8_t>(bytes[0]);
+  if (first < 0xc2 || first > 0xf4) return false;
+  if (bytes.size() < 2) return true;
+  const auto second = static_cast<uint8_t>(bytes[1]);
+  const uint8_t from = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+  const uint8_t to = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+  return second >= from && second <= to;
+}
+
 // How many bytes at the end belong to a character that is not complete yet: 0 to 3.
 size_t unfinished_bytes(std::string_view text) {
   for (size_t back = 1; back <= 3 && back <= text.size(); ++back) {
@@ -36,7 +47,7 @@ size_t unfinished_bytes(std::string_view text) {
     if (byte < 0x80) return 0;
     if (byte < 0xc0) continue;
     const size_t length = byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
-    return length > back ? back : 0;
+    return length > back && begins_character(text.substr(text.size() - back)) ? back : 0;
   }
   return 0;
 }

@@ -130,6 +130,8 @@ struct Reply {
   model::MessageId id;
   base::WallTime time{};
   std::optional<model::ClientId> missing;  // with `order`
+  // Since when the record was durable, for the latency of ticks; its zero: not measured.
+  base::MonotonicTime durable{};
 };
 // An accepted event for these people's sessions at this gateway. `bytes` is the whole frame, the same for
 // every socket.
@@ -143,6 +145,8 @@ struct EventOut {
   std::string bytes;
   // Of the people, who became members by it, unless it is the first event: they lack what lies below.
   std::vector<model::UserId> joined = {};
+  // When it was folded, for the latency of deliveries; its zero: not measured.
+  base::MonotonicTime folded{};
 };
 // Marks have moved. `bytes` is the whole frame.
 struct ReceiptOut {

@@ -9,11 +9,21 @@
 
 #include "account/service.h"
 #include "base/limits.h"
+#include "base/log_line.h"
 #include "base/result.h"
 
 namespace tidings::server {
 
+// Which part of the server a process is.
+enum class Role {
+  both,     // core and gateways
+  core,     // partitions, accounts, all that is kept; gateway processes connect to it
+  gateway,  // sessions and REST of the core at Config::core
+};
+
 struct Config {
+  Role role = Role::both;
+  std::string core;  // path of the Unix socket between core and gateways; "": none
   std::string host = "127.0.0.1";
   uint16_t port = 65100;
   int shards = 0;                    // 0: one per core
@@ -22,6 +32,10 @@ struct Config {
   uint64_t segment_bytes = 64ull << 20;
   uint64_t free_bytes_min = 1ull << 30;
   account::SignUp sign_up = account::SignUp::open;
+  std::string metrics_token;  // "": /metrics is for this machine only
+  base::LogFormat log_format = base::LogFormat::text;
+  base::LogLevel log_level = base::LogLevel::info;
+  bool bench_profile = false;  // rates are lifted, in `limits` already
   base::Limits limits;
 };
 

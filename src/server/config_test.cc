@@ -109,5 +109,62 @@ TEST(Config, EveryKeyTakesItsDefault) {
   }
 }
 
+TEST(Config, RatesHaveASizeAndABurst) {
+  const auto set = [](std::string key, std::string value) {
+    ConfigSources sources;
+    sources.flags = {{std::move(key), std::move(value)}};
+    return read_config(sources);
+  };
+  EXPECT_EQ(set("limits.person_sends", "5/m, 7")->limits.person_sends,
+            (base::Rate{5, std::chrono::minutes(1), 7}));
+  EXPECT_FALSE(set("limits.address_hellos", "off")->limits.address_hellos.limited());
+  for (const char* bad : {"", "5", "5/s", "5/d, 7", "0/s, 7", "5/s, 0", "5/s,7", "-5/s, 7", "/s, 7", "5/s, ",
+                          "5/ms, 7", "99999999999/s, 7", "on"}) {
+    EXPECT_FALSE(set("limits.person_sends", bad)) << bad;
+  }
+}
+
+TEST(Config, EveryDocumentedDefaultIsTheDefault) {
+  const base::Limits limits;
+  for (const auto& key : config_keys()) {
+    ConfigSources sources;
+    sources.flags = {{key.name, key.value}};
+    const auto config = read_config(sources);
+    ASSERT_TRUE(config) << key.name << ": " << config.error().sentence;
+    EXPECT_EQ(config->limits.person_sends, limits.person_sends) << key.name;
+    EXPECT_EQ(config->limits.person_groups, limits.person_groups) << key.name;
+    EXPECT_EQ(config->limits.person_additions, limits.person_additions) << key.name;
+    EXPECT_EQ(config->limits.device_requests, limits.device_requests) << key.name;
+    EXPECT_EQ(config->limits.address_hellos, limits.address_hellos) << key.name;
+    EXPECT_EQ(config->limits.address_log_ins, limits.address_log_ins) << key.name;
+    EXPECT_EQ(config->limits.address_calls, limits.address_calls) << key.name;
+    EXPECT_EQ(config->limits.conversation_commands, limits.conversation_commands) << key.name;
+    EXPECT_EQ(config->limits.process_requests, limits.process_requests) << key.name;
+  }
+}
+
+TEST(Config, TheBenchProfileLiftsRatesAndNothingElse) {
+  const TempFile file("[limits]\nprofile = \"bench\"\nperson_sends = \"1/s, 1\"\ntext = \"1KiB\"\n");
+  const auto config = read_config({file.path, {}, {}});
+  ASSERT_TRUE(config) << config.error().sentence;
+  EXPECT_FALSE(config->limits.person_sends.limited());
+  EXPECT_FALSE(config->limits.conversation_commands.limited());
+  EXPECT_EQ(config->limits.text_bytes_max, 1024u);
+  EXPECT_FALSE(read_config({"", {{"TIDINGS_LIMITS__PROFILE", "fast"}}, {}}));
+}
+
+TEST(Config, TheLogAndTheTokenOfMetrics) {
+  const TempFile file(
+      "[server]\nlog_format = \"json\"\nlog_level = \"debug\"\n"
+      "metrics_token = \"0123456789abcdef\"\n");
+  const auto config = read_config({file.path, {}, {}});
+  ASSERT_TRUE(config) << config.error().sentence;
+  EXPECT_EQ(config->log_format, base::LogFormat::json);
+  EXPECT_EQ(config->log_level, base::LogLevel::debug);
+  EXPECT_EQ(config->metrics_token, "0123456789abcdef");
+  EXPECT_FALSE(read_config({"", {{"TIDINGS_SERVER__LOG_LEVEL", "loud"}}, {}}));
+  EXPECT_FALSE(read_config({"", {{"TIDINGS_SERVER__METRICS_TOKEN", "short"}}, {}}));
+}
+
 }  // namespace
 }  // namespace tidings::server

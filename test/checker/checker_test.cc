@@ -394,7 +394,8 @@ TEST(checker, marks_delivered_is_what_a_device_of_that_person_has) {
     s.invoke(2);
     s.ok(2, 3);
     s.show(s.bobs, s.event(1, 0));
-    if (held) s.history.hold(s.now += second_ns, s.bobs, s.conversation, Seq{held});
+    if (held != 2) s.history.hold(s.now += second_ns, s.bobs, s.conversation, Seq{3});
+    if (held) s.history.hold(s.now += second_ns, s.bobs, s.conversation, Seq{2});
     s.history.receipt_seen(s.now += second_ns, s.anns, s.conversation, bob, Seq{}, Seq{3});
     for (uint8_t n = 1; n <= 2; ++n) s.show(s.bobs, s.event(n + 1, n));
     s.copy("fresh", true, {s.event(1, 0), s.event(2, 1), s.event(3, 2)});

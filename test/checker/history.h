@@ -43,7 +43,7 @@ enum class What : uint8_t {
   ok,       // ticked: seq and id
   fail,     // finally refused: it must never appear
   show,     // the device rendered the event
-  hold,     // the device has all up to the event's seq, and does not show it yet
+  hold,     // the device has the event with this seq, and does not show it yet
   reset,    // the device forgot its copy of the conversation
   restart,  // a new process of the device: what it showed is gone
   copy,     // the server's data was copied aside; `number` names the copy

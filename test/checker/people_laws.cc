@@ -53,12 +53,14 @@ class People {
     const auto& event = record.event;
     const UserId person = device(record.device).user;
     switch (record.what) {
-      case What::show:
-      case What::hold: {
-        auto& held = held_[{person, event.conversation}];
-        held = std::max(held, event.seq.value);
+      case What::show: {
+        auto& shown = held_[{record.device, event.conversation}].shown;
+        shown = std::max(shown, event.seq.value);
         break;
       }
+      case What::hold:
+        held_[{record.device, event.conversation}].waits.insert(event.seq.value);
+        break;
       case What::ok: {
         break;
       }
@@ -128,10 +130,28 @@ class People {
     const bool joined = std::any_of(member->second.intervals.begin(), member->second.intervals.end(),
                                     [&](const auto& i) { return i.since == delivered; });
     const bool by_all = said->body && joins(*said->body, event.from);
-    if (held_[place] < delivered && marked_[place] < delivered && said->from != event.from && !joined &&
-        !by_all) {
-      tell(fmt::format("none of that person's devices had more than seq {}", held_[place]));
+    if (marked_[place] < delivered && said->from != event.from && !joined && !by_all &&
+        !had_all(place, *c, delivered))
+      tell("none of that person's devices had all of it");
+  }
+
+  // One device of the person had, shown or not, all that others had said up to there.
+  bool had_all(const Place& place, const Reference::Conversation& c, uint64_t delivered) const {
+    const auto member = c.members.find(place.first);
+    for (Device d = 0; d < history_.devices().size(); ++d) {
+      if (device(d).user != place.first) continue;
+      const auto found = held_.find({d, place.second});
+      const Held nothing;
+      const Held& held = found == held_.end() ? nothing : found->second;
+      uint64_t seq = held.shown;
+      while (++seq <= delivered) {
+        const auto& event = c.events[seq - 1];
+        const bool needed = event.from != place.first && member->second.may_read(seq);
+        if (needed && !held.waits.contains(seq)) break;
+      }
+      if (seq > delivered) return true;
     }
+    return false;
   }
 
   static bool joins(const decltype(model::Event::body)& body, UserId user) {
@@ -360,8 +380,7 @@ class People {
       }
       tell("members" + members);
     }
-    if (in && a.unread != b.unread && !has_restore_)
-      tell(fmt::format("{} and {} unread", a.unread, b.unread));
+    if (a.unread != b.unread && !has_restore_) tell(fmt::format("{} and {} unread", a.unread, b.unread));
     const auto* c = reference_.find(a.conversation);
     if (!c || a.left || has_restore_) return;
     const auto of_a = levels_of(a, *c), of_b = levels_of(b, *c);
@@ -431,7 +450,12 @@ class People {
   const Reference& reference_;
   const Blame& blame_;
   const bool has_restore_;
-  std::map<Place, uint64_t> held_, marked_;  // the highest that any device of the person has held, marked
+  struct Held {
+    uint64_t shown = 0;        // the highest
+    std::set<uint64_t> waits;  // held, and not shown when it came
+  };
+  std::map<std::pair<Device, ConversationId>, Held> held_;
+  std::map<Place, uint64_t> marked_;  // the highest that any device of the person has marked
   std::map<Sight, Levels> levels_;
   std::map<Sight, uint64_t> told_;  // read marks that are not hidden, of processes that still run
   std::optional<int64_t> restored_ns_;

@@ -110,7 +110,9 @@ bool CrowdDevice::settled() {
 }
 
 void CrowdDevice::on_connection(client::Connection state, std::optional<wire::Code>, base::nanoseconds) {
-  online_ = state == client::Connection::online;
+  const bool online = state == client::Connection::online;
+  if (online_ && !online) ++downs_;
+  online_ = online;
 }
 void CrowdDevice::on_event(const model::Event& event) {
   history_.show(now_ns(), number_, event);
@@ -123,8 +125,8 @@ void CrowdDevice::on_sent(const client::Sent& sent) {
 void CrowdDevice::on_failed(const client::OutboxMessage& message, const wire::Problem&) {
   history_.fail(now_ns(), number_, message.client_id);
 }
-void CrowdDevice::on_held(const model::ConversationId& conversation, model::Seq seq) {
-  history_.hold(now_ns(), number_, conversation, seq);
+void CrowdDevice::on_held(const model::Event& event) {
+  history_.hold(now_ns(), number_, event.conversation, event.seq);
 }
 void CrowdDevice::on_reset(const model::ConversationId& conversation) {
   history_.reset(now_ns(), number_, conversation);

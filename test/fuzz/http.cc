@@ -11,10 +11,10 @@ using namespace net;
 class Reading {
  public:
   void give(std::string_view piece) {
-    if (refused_) return;
+    if (ended_) return;
     input_.append(piece);
     size_t used = 0;
-    while (used < input_.size() && !refused_) {
+    while (used < input_.size() && !ended_) {
       size_t taken = 0;
       const auto progress = parser_->feed(std::string_view(input_).substr(used), taken);
       must(taken <= input_.size() - used, "no more is taken than there is");
@@ -22,20 +22,20 @@ class Reading {
       if (progress == HttpRequestParser::Progress::more) break;
       if (progress == HttpRequestParser::Progress::refused) {
         must(parser_->status() >= 400 && parser_->status() < 600, "a refusal has a status");
-        refused_ = true;
-        told_ += "refused\n";
+        refused_ = ended_ = true;
       } else {
         const bool keep_alive = parser_->keep_alive();
         tell(parser_->take(), keep_alive);
-        if (!keep_alive) refused_ = true;
+        if (!keep_alive) ended_ = true;
         parser_.emplace(limits_);
       }
     }
     input_.erase(0, used);
-    must(refused_ || input_.size() <= 2 * limits_.http_header_bytes_max + piece.size(),
+    must(ended_ || input_.size() <= 2 * limits_.http_header_bytes_max + piece.size(),
          "what waits is bounded");
   }
   const std::string& told() const { return told_; }
+  bool refused() const { return refused_; }
 
  private:
   void tell(const HttpRequest& request, bool keep_alive) {
@@ -61,7 +61,7 @@ class Reading {
   }();
   std::optional<HttpRequestParser> parser_{limits_};
   std::string input_, told_;
-  bool refused_ = false;
+  bool refused_ = false, ended_ = false;
 };
 
 // One response, and whether it came whole.
@@ -109,13 +109,13 @@ void feed(std::string_view bytes) {
          "a response that is written is read as the same");
     return;
   }
-  // What is bad may be refused in one piece before the end of its header or chunk, and in several only at it:
-  // here each of them ends.
-  const std::string ended = std::string(dice.rest()) + "\r\n\r\nnothing\r\n\r\n";
   Reading whole, pieces;
-  whole.give(ended);
-  in_pieces(ended, way, [&](std::string_view piece) { pieces.give(piece); });
+  whole.give(dice.rest());
+  in_pieces(dice.rest(), way, [&](std::string_view piece) { pieces.give(piece); });
   must(whole.told() == pieces.told(), "requests are the same whole and in pieces");
+  // In one piece something bad may be refused before the end of its header or chunk, in several perhaps only
+  // at it.
+  must(whole.refused() || !pieces.refused(), "what is refused in pieces is refused whole");
   const auto decoded = percent_decode(dice.rest().substr(0, 200), way % 2 != 0);
   must(!decoded || decoded->find('\0') == decoded->npos, "nothing decodes to a NUL");
 }

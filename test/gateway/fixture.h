@@ -91,6 +91,7 @@ struct Peer {
   ports::Transport::Handler* handler = nullptr;
   std::vector<std::string> got;
   size_t unsent = 0;
+  std::string address = "127.0.0.1";
   bool reads = true;
   std::optional<std::pair<uint16_t, std::string>> closed;
 
@@ -141,7 +142,7 @@ class PretendedTransport : public ports::Transport {
       if (peer->handler) peer->handler->on_closed(peer->closed->first, peer->closed->second);
     });
   }
-  std::string peer() const override { return "test"; }
+  std::string peer() const override { return peer_->address; }
 
  private:
   base::Executor& executor_;

@@ -304,8 +304,8 @@ void Device::on_failed(const client::OutboxMessage& message, const wire::Problem
 void Device::on_renamed(const model::ClientId& before, const model::ClientId&) {
   parts_.history.fail(now_ns(), number_, before);
 }
-void Device::on_held(const model::ConversationId& conversation, model::Seq seq) {
-  parts_.history.hold(now_ns(), number_, conversation, seq);
+void Device::on_held(const model::Event& event) {
+  parts_.history.hold(now_ns(), number_, event.conversation, event.seq);
 }
 void Device::on_reset(const model::ConversationId& conversation) {
   read_.erase(conversation);

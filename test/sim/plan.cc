@@ -13,8 +13,8 @@ using base::seconds;
 using model::UserId;
 
 constexpr std::array<std::string_view, fault_count> names{
-    "kill",         "power cut",    "crash at step", "failing sync", "cut",  "cut all",  "client restart",
-    "server clock", "client clock", "weather",       "hold",         "late", "copy back"};
+    "kill",           "power cut",    "crash at step", "failing sync", "cut",  "cut all",
+    "client restart", "server clock", "client clock",  "weather",      "hold", "copy back"};
 
 // People whose conversations share a partition: only there records overtake each other in the fold's order,
 // which is what checkpoints are about.
@@ -56,6 +56,7 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
   dance = groups && random.chance(300);
   reads_per_mille = random.chance(200) ? 0 : random.between(20, 600);
 
+  limits.lift_rates();  // people of the simulator say more than people may
   limits.states_max = random.between(2, 8);
   limits.loads_in_flight_max = random.between(1, 4);
   limits.overtaking_records_max = random.between(2, 64);
@@ -89,15 +90,15 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
   latency_max = up_to(random, milliseconds(1), milliseconds(60));
   burst_per_mille = random.between(0, 400);
 
-  for (const auto fault :
-       {Fault::kill, Fault::power_cut, Fault::crash_at_step, Fault::crash_at_step, Fault::failing_sync,
-        Fault::cut, Fault::cut_all, Fault::client_restart, Fault::server_clock, Fault::client_clock,
-        Fault::weather, Fault::hold, Fault::late}) {
+  for (const auto fault : {Fault::kill, Fault::power_cut, Fault::crash_at_step, Fault::crash_at_step,
+                           Fault::failing_sync, Fault::cut, Fault::cut_all, Fault::client_restart,
+                           Fault::server_clock, Fault::client_clock, Fault::weather, Fault::hold}) {
     if (random.chance(450)) faults.push_back(fault);
   }
   copies_back = random.chance(200);
   // A clock that stands still gives two branches the same ids, which is beyond what a fingerprint can tell.
   if (copies_back) std::erase(faults, Fault::server_clock);
+  late_writes = random.chance(250) ? random.between(3, 12) : 0;
 }
 
 std::string Plan::in_words() const {

@@ -23,10 +23,9 @@ enum class Fault : uint8_t {
   client_clock,
   weather,    // slow connections, lost welcomes, spontaneous cuts, for a while
   hold,       // what one client is told comes so late that it repeats itself
-  late,       // what one client has written reaches the server long after its connection broke
   copy_back,  // the data directory as it was some time ago
 };
-inline constexpr size_t fault_count = 13;
+inline constexpr size_t fault_count = 12;
 std::string_view name(Fault fault);
 
 struct Plan {
@@ -58,6 +57,7 @@ struct Plan {
   base::nanoseconds latency_max{};
   uint64_t burst_per_mille = 0;  // sends that come as a burst
   std::vector<Fault> faults;     // what this seed draws from; copy_back is not among them
+  size_t late_writes = 0;        // that reach the server long after their connection broke
   bool copies_back = false;      // once, in the middle
 };
 

@@ -51,6 +51,11 @@ Outcome Simulation::run() {
     scheduler_.after(copied, [this] { copy_aside(); });
     scheduler_.after(copied + random_.duration(plan_.active / 2), [this] { copy_back(); });
   }
+  for (size_t i = 0; i < plan_.late_writes; ++i) {
+    scheduler_.after(seconds(2) + random_.duration(plan_.active), [this] {
+      if (!healing_) write_late();
+    });
+  }
   for (int i = 0; i < 3; ++i) {
     scheduler_.after(random_.duration(plan_.active),
                      [this] { checkpoints_.push_back(server_.store_snapshot()); });
@@ -286,8 +291,6 @@ void Simulation::happen(Fault fault) {
       note("what one client is told comes late");
       return network_.hold_one(duration);
     }
-    case Fault::late:
-      return write_late();
     case Fault::copy_back:
       return;
   }
