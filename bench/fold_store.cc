@@ -125,7 +125,7 @@ StoreCost run_store(uint64_t conversations, uint64_t messages) {
     limits.states_max = 3 * conversations + 1;  // and the own logs of both
     HandedLog log;
     delivery::StoreWriter writer({writing, **store, clock, limits, metrics, 1, {}, give_up});
-    delivery::Shard shard({0, 1, home, readers, log, **store, writer, limits, metrics, 1, give_up});
+    delivery::Shard shard({0, 1, home, readers, log, **store, writer, clock, limits, metrics, 1, give_up});
     if (auto started = shard.start({}, {}); !started.ok()) give_up(started.error().sentence);
     const auto at_home = [&](auto call) {
       std::promise<decltype(call())> done;

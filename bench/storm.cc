@@ -20,7 +20,7 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr size_t group_receivers = 1000, missed = 20, missed_frame_bytes = 330;
-constexpr wire::Request create_request = 1, sync_request = 2, first_send = 10;
+constexpr wire::Request create_request = 1, sync_request = 2, pull_request = 3, first_send = 10;
 constexpr double patience_seconds = 300;
 
 struct Options {
@@ -107,8 +107,8 @@ class Load {
     while (!done()) {
       if (seconds_since(begun) > patience_seconds) give_up(otherwise);
       swarm_.turn(10);
-      for (auto* session : std::exchange(again_, {})) {
-        if (session->stage == Swarm::Stage::open) resync(*session);
+      for (const auto& [session, request] : std::exchange(again_, {})) {
+        if (session->stage == Swarm::Stage::open) ask_again(*session, request);
       }
     }
   }
@@ -143,9 +143,19 @@ class Load {
     last.bytes.fill(0xFF);
     swarm_.send(session, wire::encode(wire::SyncFrame{sync_request, {}, last, {}, activity}));
   }
-  void resync(Swarm::Session& session) {
+  void ask_again(Swarm::Session& session, wire::Request request) {
     const Known& known = known_[session.number];
+    if (request == create_request) return create(session);
+    if (request == pull_request) return pull(session);
     sync(session, away_ ? std::optional(known.activity) : std::nullopt);
+  }
+  void pull(Swarm::Session& session) {
+    const Known& known = known_[session.number];
+    wire::PullFrame frame;
+    frame.request = pull_request;
+    frame.conversation = known.group;
+    frame.after = known.newest.seq;
+    swarm_.send(session, wire::encode(frame));
   }
   void say_hello(Swarm::Session& session, wire::Hello& hello) {
     const Known& known = known_[session.number];
@@ -195,7 +205,8 @@ class Load {
       if (error->code == wire::Code::busy && !error->request) return;  // it closes; we come again
       if (error->code != wire::Code::busy)
         give_up("the server refuses: " + std::string(wire::name(error->code)) + " " + error->message);
-      again_.push_back(&session);
+      if (*error->request >= first_send) give_up("a message is refused: busy");
+      again_.emplace_back(&session, *error->request);
     }
   }
   void in_group(size_t number, const model::ConversationId& group, model::Cursor first) {
@@ -208,11 +219,7 @@ class Load {
     if (!away_) return void(++synced_);
     for (const auto& row : answer.conversations) {
       if (row.conversation != known.group) continue;
-      wire::PullFrame pull;
-      pull.request = 3;
-      pull.conversation = known.group;
-      pull.after = known.newest.seq;
-      swarm_.send(session, wire::encode(pull));
+      pull(session);
     }
   }
   void on_event(Swarm::Session& session, Known& known, const model::Event& event) {
@@ -237,7 +244,7 @@ class Load {
   const size_t groups_, each_;
   std::vector<model::UserId> users_;
   std::vector<Known> known_;
-  std::vector<Swarm::Session*> again_;
+  std::vector<std::pair<Swarm::Session*, wire::Request>> again_;
   SteadyClock::time_point begun_;
   bool away_ = false;
   size_t in_group_ = 0, synced_ = 0, ticked_ = 0, back_ = 0;
