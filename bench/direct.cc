@@ -11,14 +11,10 @@
 #include <thread>
 #include <vector>
 
+#include "bench/crowd.h"
 #include "bench/raw_relay.h"
 #include "bench/real_server.h"
 #include "bench/report.h"
-#include "client/cpp/acks.h"
-#include "engine/embedded/system_clock.h"
-#include "net/reactor.h"
-#include "net/websocket.h"
-#include "wire/frames.h"
 
 namespace tidings::bench {
 namespace {
@@ -32,52 +28,44 @@ struct Options {
   int people = 1000;
   double seconds = 8;
   bool quick = false, json = false;
+  int window = 0;  // only this one, without a reference: for profiles
   std::string binary;
 };
 
-// All people on one reactor; everything but the entry points runs there.
+// Everything but the entry points runs on the crowd's reactor.
 class Load {
  public:
   Load(std::vector<Person> people, uint16_t port, bool acks)
-      : people_(std::move(people)), reactor_("load"), port_(port), acks_(acks) {
-    lines_.resize(people_.size());
-    reactor_.start();
-  }
-  ~Load() {
-    std::promise<void> closed;
-    reactor_.post([&] {
-      lines_.clear();
-      closed.set_value();
-    });
-    closed.get_future().wait();
-    reactor_.stop();
+      : talks_(people.size()), acks_(acks), crowd_(std::move(people), port, [this](auto& line, auto& frame) {
+          std::visit([&](const auto& f) { take(line, f); }, frame);
+        }) {
+    crowd_.acknowledges_at_frames = acks;
   }
 
   void connect_all() {
     std::promise<void> done;
-    reactor_.post([&] {
-      pin(0, 1);
+    crowd_.reactor().post([&] {
       ready_ = [&done] { done.set_value(); };
-      for (size_t i = 0; i < people_.size(); ++i) connect(i);
+      crowd_.connect();
     });
     if (done.get_future().wait_for(std::chrono::seconds(30)) != std::future_status::ready)
       give_up("not everybody could connect");
   }
   void start(int window) {
-    reactor_.post([this, window] {
+    crowd_.reactor().post([this, window] {
       sending_ = true;
-      for (size_t i = 0; i < lines_.size(); ++i) {
-        for (int k = 0; k < window; ++k) send(i);
+      for (size_t i = 0; i < talks_.size(); ++i) {
+        for (int k = 0; k < window; ++k) send(crowd_.line(i));
       }
     });
   }
   // Ends the sending and waits until nothing is on its way; then every ticked message must have arrived.
   void finish() {
-    reactor_.post([this] { sending_ = false; });
+    crowd_.reactor().post([this] { sending_ = false; });
     for (int i = 0; i < 1000; ++i) {
-      std::promise<bool> quiet;
-      reactor_.post([&] { quiet.set_value(ticked_ == delivered_ && sent_ == ticked_); });
-      if (quiet.get_future().get()) return;
+      bool quiet = false;
+      crowd_.run([&] { quiet = ticked_ == delivered_ && sent_ == ticked_; });
+      if (quiet) return;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     give_up("messages are missing: " + std::to_string(sent_) + " sent, " + std::to_string(ticked_) +
@@ -87,118 +75,72 @@ class Load {
   uint64_t receipts() const { return receipts_; }
 
  private:
-  struct Line : net::WebSocket::Handler {
-    Load* load = nullptr;
-    size_t index = 0;
-    std::unique_ptr<net::WebSocket> socket;
+  using Line = Crowd::Line;
+  struct Talk {
     model::ConversationId conversation;
-    client::Acks acks;
     uint64_t sent = 0, received = 0;
     model::Seq last_seq;
-    void on_message(std::string_view text) override { load->on_message(*this, text); }
-    void on_closed(uint16_t code, std::string_view reason) override {
-      give_up("a connection was closed: " + std::to_string(code) + " " + std::string(reason));
-    }
   };
 
-  void connect(size_t index) {
-    net::connect_websocket(reactor_, "127.0.0.1", port_, "/v1/ws", std::string(wire::subprotocol_json), {},
-                           [this, index](base::Result<std::unique_ptr<net::WebSocket>> socket) {
-                             if (!socket) give_up(socket.error().sentence);
-                             auto line = std::make_unique<Line>();
-                             line->load = this;
-                             line->index = index;
-                             line->socket = std::move(*socket);
-                             line->socket->set_handler(line.get());
-                             wire::Hello hello;
-                             hello.token = people_[index].token;
-                             hello.app = "bench";
-                             line->socket->send(wire::encode(hello));
-                             lines_[index] = std::move(line);
-                           });
+  void take(Line& line, const wire::Welcome&) {
+    if (!acks_) return welcomed();
+    // Nothing counts as delivered to a session before its first sync.
+    line.send(wire::encode(wire::SyncFrame{3, {}, Crowd::last_conversation(), {}, {}}));
   }
-
-  model::ClientId next_client_id(const Line& line) {
-    return {model::uuid_v7(clock_.wall(), line.index & 0xfff, ++client_ids_)};
-  }
-
-  void on_message(Line& line, std::string_view text) {
-    auto parsed = wire::parse_server_frames(text);
-    if (acks_) {
-      line.acks.taken(parsed.counted, text.size(), clock_.monotonic());
-      if (const auto ack = line.acks.due(clock_.monotonic())) line.socket->send(wire::encode(*ack));
-    }
-    for (auto& frame : parsed.frames) {
-      if (!frame) give_up("a frame of the server cannot be read: " + frame.error().detail);
-      if (std::holds_alternative<wire::Ok>(*frame)) {
-        on_ok(line, std::get<wire::Ok>(*frame));
-      } else if (auto* event = std::get_if<wire::EventFrame>(&*frame)) {
-        on_event(line, event->event);
-      } else if (std::holds_alternative<wire::Welcome>(*frame)) {
-        if (acks_) {
-          // Nothing counts as delivered to a session before its first sync.
-          line.socket->send(wire::encode(wire::SyncFrame{3, {}, last_conversation(), {}, {}}));
-        } else if (++welcomed_ == lines_.size()) {
-          create_conversations();
-        }
-      } else if (std::holds_alternative<wire::SyncAnswer>(*frame)) {
-        if (++welcomed_ == lines_.size()) create_conversations();
-      } else if (std::holds_alternative<wire::Receipt>(*frame)) {
-        ++receipts_;
-      } else if (auto* error = std::get_if<wire::ErrorFrame>(&*frame)) {
-        // All conversations are made at once: those beyond the bound of loads come again, as any client
-        // would.
-        if (error->code == wire::Code::busy && error->request == 1) {
-          reactor_.after(std::chrono::milliseconds(50), [this, &line] { create(line); });
-          continue;
-        }
-        give_up("the server refuses: " + std::string(wire::name(error->code)) + " " + error->message);
-      }
-    }
-  }
-  static model::ConversationId last_conversation() {
-    model::ConversationId id;
-    id.bytes.fill(0xFF);
-    return id;
-  }
-  void create_conversations() {
-    for (auto& line : lines_) {
-      line->conversation =
-          model::direct_conversation(people_[line->index].user, people_[line->index ^ 1].user);
-      if (line->index % 2 == 0) create(*line);
-    }
-  }
-  void create(Line& line) {
-    line.socket->send(wire::encode(wire::ConversationCreate{
-        1, next_client_id(line), model::ConversationKind::direct, {people_[line.index ^ 1].user}}));
-  }
-  void on_ok(Line& line, const wire::Ok& ok) {
+  void take(Line&, const wire::SyncAnswer&) { welcomed(); }
+  void take(Line&, const wire::Receipt&) { ++receipts_; }
+  void take(Line& line, const wire::Ok& ok) {
     if (ok.request == 1) {
-      if (++created_ == lines_.size() / 2) ready_();
+      if (++created_ == talks_.size() / 2) ready_();
       return;
     }
     ++ticked_;
-    if (sending_) send(line.index);
+    if (sending_) send(line);
   }
-  void on_event(Line& line, const model::Event& event) {
-    const auto* message = std::get_if<model::MessageCreated>(&event.body);
+  void take(Line& line, const wire::EventFrame& frame) {
+    const auto* message = std::get_if<model::MessageCreated>(&frame.event.body);
     if (!message) return;
-    if (message->message.text != text(line.index ^ 1, line.received) || event.seq <= line.last_seq) {
+    Talk& talk = talks_[line.index];
+    if (message->message.text != text(line.index ^ 1, talk.received) || frame.event.seq <= talk.last_seq) {
       give_up("a message is lost, repeated, changed or out of order");
     }
-    ++line.received;
-    line.last_seq = event.seq;
+    ++talk.received;
+    talk.last_seq = frame.event.seq;
     ++delivered_;
   }
-  void send(size_t index) {
-    Line& line = *lines_[index];
+  void take(Line& line, const wire::ErrorFrame& error) {
+    // All conversations are made at once: those beyond the bound of loads come again, as any client would.
+    if (error.code == wire::Code::busy && error.request == 1) {
+      crowd_.reactor().after(std::chrono::milliseconds(50), [this, &line] { create(line); });
+      return;
+    }
+    give_up("the server refuses: " + std::string(wire::name(error.code)) + " " + error.message);
+  }
+  template <class Other>
+  void take(Line&, const Other&) {}
+
+  void welcomed() {
+    if (++welcomed_ < talks_.size()) return;
+    for (size_t i = 0; i < talks_.size(); ++i) {
+      talks_[i].conversation = model::direct_conversation(crowd_.person(i).user, crowd_.person(i ^ 1).user);
+      if (i % 2 == 0) create(crowd_.line(i));
+    }
+  }
+  void create(Line& line) {
+    line.send(wire::encode(wire::ConversationCreate{1,
+                                                    crowd_.next_client_id(line),
+                                                    model::ConversationKind::direct,
+                                                    {crowd_.person(line.index ^ 1).user}}));
+  }
+  void send(Line& line) {
+    Talk& talk = talks_[line.index];
     wire::MessageSend frame;
-    frame.request = 10 + line.sent;
-    frame.conversation = line.conversation;
-    frame.client_id = next_client_id(line);
-    frame.message.text = text(index, line.sent++);
+    frame.request = 10 + talk.sent;
+    frame.conversation = talk.conversation;
+    frame.client_id = crowd_.next_client_id(line);
+    frame.message.text = text(line.index, talk.sent++);
     ++sent_;
-    line.socket->send(wire::encode(frame));
+    line.send(wire::encode(frame));
   }
   static std::string text(size_t sender, uint64_t number) {
     std::string out = std::to_string(sender) + "/" + std::to_string(number) + " ";
@@ -206,17 +148,13 @@ class Load {
     return out;
   }
 
-  std::vector<Person> people_;
-  net::Reactor reactor_;
-  uint16_t port_;
+  std::vector<Talk> talks_;
   const bool acks_;
-  embedded::SystemClock clock_;
-  std::vector<std::unique_ptr<Line>> lines_;
   std::function<void()> ready_;
   size_t welcomed_ = 0, created_ = 0;
-  uint64_t client_ids_ = 0;
   bool sending_ = false;
   std::atomic<uint64_t> sent_{0}, ticked_{0}, delivered_{0}, receipts_{0};
+  Crowd crowd_;
 };
 
 struct Figures {
@@ -263,13 +201,24 @@ int main_program(int argc, char** argv) {
       options.json = true;
     } else if (flag == "--people") {
       options.people = std::stoi(value()) / 2 * 2;
+    } else if (flag == "--seconds") {
+      options.seconds = std::stod(value());
+    } else if (flag == "--in-flight") {
+      options.window = std::stoi(value());
     } else if (flag == "--binary") {
       options.binary = value();
     } else {
-      give_up("unknown flag " + flag + " (there are --quick, --json, --people N, --binary PATH)");
+      give_up("unknown flag " + flag +
+              " (there are --quick, --json, --people N, --seconds S, --in-flight N, --binary PATH)");
     }
   }
   const double reference_seconds = options.quick ? 2 : 5;
+  if (options.window > 0) {
+    const Figures f = run(options, options.window, true);
+    fmt::print("{} in flight, with acknowledgements: {:.0f} messages/s, {:.2f} server us, load {:.0f} %\n",
+               options.window, f.messages_per_second, f.server_us_per_message, f.client_cpu_percent);
+    return 0;
+  }
   const RelayResult floor = run_raw_relay(options.people, 1, reference_seconds);
   const Figures single = run(options, 1, false);
   const RelayResult pipelined_floor = run_raw_relay(options.people, pipelined_window, reference_seconds);

@@ -14,14 +14,10 @@
 
 #include <time.h>
 
+#include "bench/crowd.h"
 #include "bench/raw_fan_out.h"
 #include "bench/real_server.h"
 #include "bench/report.h"
-#include "client/cpp/acks.h"
-#include "engine/embedded/system_clock.h"
-#include "net/reactor.h"
-#include "net/websocket.h"
-#include "wire/frames.h"
 
 namespace tidings::bench {
 namespace {
@@ -44,55 +40,46 @@ int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyClock::now().time_since_epoch()).count();
 }
 
-// All people on one reactor; everything but the entry points runs there.
+// Everything but the entry points runs on the crowd's reactor.
 class Load {
  public:
   Load(std::vector<Person> people, uint16_t port)
-      : people_(std::move(people)), reactor_("load"), port_(port) {
-    lines_.resize(people_.size());
-    reactor_.start();
-  }
-  ~Load() {
-    run([this] { lines_.clear(); });
-    reactor_.stop();
-  }
+      : places_(people.size()), crowd_(std::move(people), port, [this](auto& line, auto& frame) {
+          std::visit([&](const auto& f) { take(line, f); }, frame);
+        }) {}
 
   // Everybody is connected, and in the group.
   void begin() {
     std::promise<void> done;
-    reactor_.post([&] {
-      pin(0, 1);
+    crowd_.reactor().post([&] {
       ready_ = [&done] { done.set_value(); };
-      for (size_t i = 0; i < people_.size(); ++i) connect(i);
+      crowd_.connect();
     });
     if (done.get_future().wait_for(std::chrono::seconds(60)) != std::future_status::ready)
       give_up("not everybody could connect");
   }
   void acknowledge() {
-    run([this] {
-      acknowledges_ = true;
-      turn();
-    });
+    crowd_.run([this] { turn(); });
   }
   // Sends at fixed times, and returns when everybody has everything.
   void send(double messages_per_second, double seconds) {
     const auto count = static_cast<uint64_t>(messages_per_second * seconds);
-    run([&] {
+    crowd_.run([&] {
       scheduled_.reserve(scheduled_.size() + count);
       latencies_ms.clear();
-      latencies_ms.reserve(count * lines_.size());
+      latencies_ms.reserve(count * places_.size());
     });
     const int64_t begun = now_ns();
     for (uint64_t i = 0; i < count; ++i) {
       const int64_t at = begun + static_cast<int64_t>(static_cast<double>(i) * 1e9 / messages_per_second);
       const timespec until{at / 1'000'000'000, at % 1'000'000'000};
       clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
-      reactor_.post([this, at] { say(at); });
+      crowd_.reactor().post([this, at] { say(at); });
     }
     for (int i = 0; i < 1000; ++i) {
       bool all = false;
-      run([&] {
-        all = ticked_ == scheduled_.size() && delivered_ == scheduled_.size() * (lines_.size() - 1);
+      crowd_.run([&] {
+        all = ticked_ == scheduled_.size() && delivered_ == scheduled_.size() * (places_.size() - 1);
       });
       if (all) return;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -103,116 +90,68 @@ class Load {
   // The newest position of the log that is folded: positions of one run of the server have no gaps.
   uint64_t activity() {
     std::promise<uint64_t> answer;
-    run([&] {
+    crowd_.run([&] {
       answered_ = [&](uint64_t position) { answer.set_value(position); };
-      lines_.front()->socket->send(wire::encode(wire::SyncFrame{activity_request, {}, {}, {}, {}}));
+      crowd_.line(0).send(wire::encode(wire::SyncFrame{activity_request, {}, {}, {}, {}}));
     });
     return answer.get_future().get();
   }
   // Of the last send().
   std::vector<double> latencies_ms;
-  std::atomic<uint64_t> marks{0}, receipts{0}, bytes{0};
+  std::atomic<uint64_t> marks{0}, receipts{0};
 
  private:
-  struct Line : net::WebSocket::Handler {
-    Load* load = nullptr;
-    size_t index = 0;
-    std::unique_ptr<net::WebSocket> socket;
-    client::Acks acks;
+  using Line = Crowd::Line;
+  // What somebody has got.
+  struct Place {
     model::Seq seq, read;
     model::MessageId id;
     model::Ord ord;
-    void on_message(std::string_view text) override { load->on_message(*this, text); }
-    void on_closed(uint16_t code, std::string_view reason) override {
-      give_up("a connection was closed: " + std::to_string(code) + " " + std::string(reason));
-    }
   };
 
-  template <class F>
-  void run(F call) {
-    std::promise<void> done;
-    reactor_.post([&] {
-      call();
-      done.set_value();
-    });
-    done.get_future().wait();
+  void take(Line& line, const wire::Welcome&) {
+    // Nothing counts as delivered to a session before its first sync.
+    line.send(wire::encode(wire::SyncFrame{sync_request, {}, Crowd::last_conversation(), {}, {}}));
   }
-
-  void connect(size_t index) {
-    net::WebSocketOptions options;
-    options.message_bytes_max = 1 << 20;
-    net::connect_websocket(reactor_, "127.0.0.1", port_, "/v1/ws", std::string(wire::subprotocol_json),
-                           options, [this, index](base::Result<std::unique_ptr<net::WebSocket>> socket) {
-                             if (!socket) give_up(socket.error().sentence);
-                             auto line = std::make_unique<Line>();
-                             line->load = this;
-                             line->index = index;
-                             line->socket = std::move(*socket);
-                             line->socket->set_handler(line.get());
-                             wire::Hello hello;
-                             hello.token = people_[index].token;
-                             hello.app = "bench";
-                             line->socket->send(wire::encode(hello));
-                             lines_[index] = std::move(line);
-                           });
-  }
-  model::ClientId next_client_id(const Line& line) {
-    return {model::uuid_v7(clock_.wall(), line.index & 0xfff, ++client_ids_)};
-  }
-
-  void on_message(Line& line, std::string_view text) {
-    auto parsed = wire::parse_server_frames(text);
-    line.acks.taken(parsed.counted, text.size(), clock_.monotonic());
-    bytes += text.size();
-    for (auto& frame : parsed.frames) {
-      if (!frame) give_up("a frame of the server cannot be read: " + frame.error().detail);
-      if (auto* event = std::get_if<wire::EventFrame>(&*frame)) {
-        on_event(line, event->event);
-      } else if (std::holds_alternative<wire::Receipt>(*frame)) {
-        ++receipts;
-      } else if (auto* ok = std::get_if<wire::Ok>(&*frame)) {
-        on_ok(line, *ok);
-      } else if (std::holds_alternative<wire::Welcome>(*frame)) {
-        // Nothing counts as delivered to a session before its first sync.
-        model::ConversationId last;
-        last.bytes.fill(0xFF);
-        line.socket->send(wire::encode(wire::SyncFrame{sync_request, {}, last, {}, {}}));
-      } else if (auto* answer = std::get_if<wire::SyncAnswer>(&*frame)) {
-        if (answer->request == activity_request) {
-          answered_(answer->activity.value);
-        } else if (++synced_ == lines_.size()) {
-          create();
-        }
-      } else if (auto* error = std::get_if<wire::ErrorFrame>(&*frame)) {
-        give_up("the server refuses: " + std::string(wire::name(error->code)) + " " + error->message);
-      }
+  void take(Line&, const wire::SyncAnswer& answer) {
+    if (answer.request == activity_request) {
+      answered_(answer.activity.value);
+    } else if (++synced_ == places_.size()) {
+      create();
     }
   }
-  void create() {
-    wire::ConversationCreate frame;
-    frame.request = create_request;
-    frame.client_id = next_client_id(*lines_.front());
-    frame.kind = model::ConversationKind::group;
-    frame.title = "everybody";
-    for (const auto& person : people_) frame.members.push_back(person.user);
-    lines_.front()->socket->send(wire::encode(frame));
+  void take(Line&, const wire::Receipt&) { ++receipts; }
+  void take(Line&, const wire::ErrorFrame& error) {
+    give_up("the server refuses: " + std::string(wire::name(error.code)) + " " + error.message);
   }
-  void on_ok(Line& line, const wire::Ok& ok) {
+  void take(Line& line, const wire::Ok& ok) {
     if (ok.request == create_request) {
       group_ = ok.conversation;
       in_group();
       return;
     }
-    const uint64_t number = ok.request - first_send;
-    place(number, ok.seq);
+    place(ok.request - first_send, ok.seq);
     ++ticked_;
-    line.seq = std::max(line.seq, ok.seq);
-    line.id = ok.id;
-    line.ord = ok.ord;
+    Place& here = places_[line.index];
+    here.seq = std::max(here.seq, ok.seq);
+    here.id = ok.id;
+    here.ord = ok.ord;
+  }
+  template <class Other>
+  void take(Line&, const Other&) {}
+
+  void create() {
+    wire::ConversationCreate frame;
+    frame.request = create_request;
+    frame.client_id = crowd_.next_client_id(crowd_.line(0));
+    frame.kind = model::ConversationKind::group;
+    frame.title = "everybody";
+    for (size_t i = 0; i < places_.size(); ++i) frame.members.push_back(crowd_.person(i).user);
+    crowd_.line(0).send(wire::encode(frame));
   }
   void in_group() {
-    if (++in_group_ < lines_.size()) return;
-    for (auto& line : lines_) line->socket->send(wire::encode(wire::FocusFrame{group_}));
+    if (++in_group_ < places_.size()) return;
+    for (size_t i = 0; i < places_.size(); ++i) crowd_.line(i).send(wire::encode(wire::FocusFrame{group_}));
     ready_();
   }
   // Everybody must see the same message at the same place.
@@ -222,10 +161,12 @@ class Load {
     if (known == UINT64_MAX) known = number;
     if (known != number) give_up("two people see different messages at one place");
   }
-  void on_event(Line& line, const model::Event& event) {
+  void take(Line& line, const wire::EventFrame& frame) {
+    const auto& event = frame.event;
     if (event.conversation != group_ && group_ != model::ConversationId{}) return;
+    Place& here = places_[line.index];
     if (std::holds_alternative<model::ConversationCreated>(event.body)) {
-      line.seq = event.seq;
+      here.seq = event.seq;
       if (line.index != 0) in_group();
       return;
     }
@@ -234,13 +175,13 @@ class Load {
     const uint64_t number = std::stoull(message->message.text);
     if (number >= scheduled_.size() || message->message.text != text(number)) give_up("a message is changed");
     // A sender learns its own messages by their answers.
-    const bool next = event.seq.value == line.seq.value + 1;
+    const bool next = event.seq.value == here.seq.value + 1;
     if (!next && (line.index >= senders || event.seq.value == 0))
       give_up("a message is lost or out of order");
-    if (line.index >= senders || event.seq > line.seq) {
-      line.seq = event.seq;
-      line.id = event.id;
-      line.ord = event.ord;
+    if (line.index >= senders || event.seq > here.seq) {
+      here.seq = event.seq;
+      here.id = event.id;
+      here.ord = event.ord;
     }
     place(number, event.seq);
     ++delivered_;
@@ -249,13 +190,13 @@ class Load {
   void say(int64_t at_ns) {
     const uint64_t number = scheduled_.size();
     scheduled_.push_back(at_ns);
-    Line& line = *lines_[number % senders];
+    Line& line = crowd_.line(number % senders);
     wire::MessageSend frame;
     frame.request = first_send + number;
     frame.conversation = group_;
-    frame.client_id = next_client_id(line);
+    frame.client_id = crowd_.next_client_id(line);
     frame.message.text = text(number);
-    line.socket->send(wire::encode(frame));
+    line.send(wire::encode(frame));
   }
   static std::string text(uint64_t number) {
     std::string out = std::to_string(number) + " ";
@@ -265,37 +206,33 @@ class Load {
   // A hundredth of the people each 10 ms: each marks what it has read once a second, and acknowledges.
   void turn() {
     const size_t slots = 100;
-    const auto now = clock_.monotonic();
-    for (size_t i = turn_++ % slots; i < lines_.size(); i += slots) {
-      Line& line = *lines_[i];
-      if (line.seq == line.read || line.id.value == 0) continue;
+    const auto now = crowd_.clock().monotonic();
+    for (size_t i = turn_++ % slots; i < places_.size(); i += slots) {
+      Place& here = places_[i];
+      if (here.seq == here.read || here.id.value == 0) continue;
       wire::MarkFrame mark;
       mark.conversation = group_;
-      mark.read = model::Cursor{line.seq, line.id};
-      mark.read_ord = line.ord;
-      line.read = line.seq;
+      mark.read = model::Cursor{here.seq, here.id};
+      mark.read_ord = here.ord;
+      here.read = here.seq;
       ++marks;
-      line.socket->send(wire::encode(mark));
+      crowd_.line(i).send(wire::encode(mark));
     }
-    for (auto& line : lines_) {
-      if (const auto ack = line->acks.due(now)) line->socket->send(wire::encode(*ack));
+    for (size_t i = 0; i < places_.size(); ++i) {
+      if (const auto ack = crowd_.line(i).acks.due(now)) crowd_.line(i).send(wire::encode(*ack));
     }
-    reactor_.after(std::chrono::milliseconds(10), [this] { turn(); });
+    crowd_.reactor().after(std::chrono::milliseconds(10), [this] { turn(); });
   }
 
-  std::vector<Person> people_;
-  net::Reactor reactor_;
-  uint16_t port_;
-  embedded::SystemClock clock_;
-  std::vector<std::unique_ptr<Line>> lines_;
+  std::vector<Place> places_;
   std::function<void()> ready_;
   std::function<void(uint64_t)> answered_;
   model::ConversationId group_;
   size_t synced_ = 0, in_group_ = 0, turn_ = 0;
-  uint64_t client_ids_ = 0, ticked_ = 0, delivered_ = 0;
-  bool acknowledges_ = false;
+  uint64_t ticked_ = 0, delivered_ = 0;
   std::vector<int64_t> scheduled_;  // ns, by number of the message
   std::vector<uint64_t> numbers_;   // by seq
+  Crowd crowd_;
 };
 
 struct Figures {

@@ -1,22 +1,17 @@
 #include "bench/raw_relay.h"
 
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "bench/real_server.h"
+#include "bench/sockets.h"
 
 namespace tidings::bench {
 
@@ -24,36 +19,11 @@ namespace {
 
 constexpr size_t message_bytes = 128;
 
-[[noreturn]] void give_up(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
-
-void pin(int core) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(static_cast<size_t>(core), &set);
-  sched_setaffinity(0, sizeof set, &set);
-}
-
-void set_up(int fd) {
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-}
-
-void add(int poll, int fd) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.fd = fd;
-  epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event);
-}
-
 // The first byte of a message tells what it is: an acknowledgement or a message.
 constexpr char ack_mark = 'a', message_mark = 'm';
 
 [[noreturn]] void relay(int listener, int people) {
-  pin(0);
+  pin(0, 0);
   std::vector<int> sockets;
   std::unordered_map<int, size_t> index;
   const int poll = epoll_create1(0);
@@ -103,20 +73,14 @@ constexpr char ack_mark = 'a', message_mark = 'm';
 }  // namespace
 
 RelayResult run_raw_relay(int people, int window, double seconds) {
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (bind(listener, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listener, people) != 0)
-    give_up("listen");
-  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  auto [listener, address] = listen_on_loopback(people);
+  const socklen_t size = sizeof address;
   const pid_t child = fork();
   if (child == 0) relay(listener, people);
 
   cpu_set_t before;
   sched_getaffinity(0, sizeof before, &before);
-  pin(1);
+  pin(0, 1);
   const int poll = epoll_create1(0);
   std::vector<int> sockets;
   for (int i = 0; i < people; ++i) {
@@ -158,16 +122,11 @@ RelayResult run_raw_relay(int people, int window, double seconds) {
   for (const int fd : sockets) close(fd);
   close(poll);
   close(listener);
-  rusage usage{};
-  wait4(child, nullptr, 0, &usage);
+  const double cpu_us = cpu_us_of_ended(child);
   sched_setaffinity(0, sizeof before, &before);
-  const auto us = [](timeval t) {
-    return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec);
-  };
   RelayResult result;
   result.messages_per_second = static_cast<double>(acked) / took;
-  if (acked > 0)
-    result.server_us_per_message = (us(usage.ru_utime) + us(usage.ru_stime)) / static_cast<double>(acked);
+  if (acked > 0) result.server_us_per_message = cpu_us / static_cast<double>(acked);
   return result;
 }
 

@@ -6,19 +6,20 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <sstream>
 
 #include <rocksdb/db.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/hash.h"
 #include "engine/embedded/sqlite_accounts.h"
 #include "engine/embedded/system_clock.h"
 #include "engine/embedded/system_random.h"
+#include "server/config.h"
 
 namespace tidings::bench {
 
@@ -72,17 +73,33 @@ std::vector<Person> make_people(const std::string& data, int count) {
   return people;
 }
 
-ServerProcess::ServerProcess(const std::string& binary, const std::string& data) {
+ServerProcess::ServerProcess(const std::string& binary, const std::string& data,
+                             const ServerOptions& options) {
+  std::vector<std::string> words{binary,   "serve", "--listen", "127.0.0.1:0",
+                                 "--data", data,    "--shards", std::to_string(options.shards)};
+  // Loads are faster than people: their rates are lifted, and nothing else.
+  words.insert(words.end(), {"--limits-profile", "bench"});
+  words.insert(words.end(), options.more.begin(), options.more.end());
+  std::vector<char*> arguments;
+  for (auto& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
   int out[2];
   if (pipe(out) != 0) give_up("pipe");
+  cpu_set_t all_cores;
+  CPU_ZERO(&all_cores);
   pid_ = fork();
   if (pid_ == 0) {
-    pin(0, 0);
+    if (options.core >= 0) {
+      pin(0, options.core);
+    } else {
+      for (int core = 0; core < CPU_SETSIZE; ++core) CPU_SET(static_cast<size_t>(core), &all_cores);
+      sched_setaffinity(0, sizeof all_cores, &all_cores);
+    }
+    if (options.one_arena) setenv("MALLOC_ARENA_MAX", "1", 1);
     dup2(out[1], 1);
     close(out[0]);
     close(out[1]);
-    execl(binary.c_str(), binary.c_str(), "serve", "--listen", "127.0.0.1:0", "--data", data.c_str(),
-          "--shards", "1", nullptr);
+    execv(binary.c_str(), arguments.data());
     _exit(127);
   }
   close(out[1]);
@@ -104,15 +121,11 @@ ServerProcess::~ServerProcess() {
 }
 
 double ServerProcess::cpu_seconds() const {
-  std::ifstream file("/proc/" + std::to_string(pid_) + "/stat");
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  std::istringstream rest(text.substr(text.rfind(')') + 2));
-  std::string field;
-  double ticks = 0;
-  for (int i = 3; i <= 15 && rest >> field; ++i) {
-    if (i == 14 || i == 15) ticks += std::stod(field);
-  }
-  return ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+  clockid_t clock;
+  timespec time{};
+  if (clock_getcpuclockid(pid_, &clock) != 0 || clock_gettime(clock, &time) != 0)
+    give_up("no clock of the server");
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }
 
 double ServerProcess::resident_mebibytes() const {

@@ -38,10 +38,17 @@ struct Person {
 // starts. Handles are p1000, p1001, …
 std::vector<Person> make_people(const std::string& data, int count);
 
-// The real binary on core 0, with one shard.
+struct ServerOptions {
+  int shards = 1;
+  int core = 0;            // -1: any
+  bool one_arena = false;  // of malloc: for figures of memory
+  std::vector<std::string> more;
+};
+
+// The real binary.
 class ServerProcess {
  public:
-  ServerProcess(const std::string& binary, const std::string& data);
+  ServerProcess(const std::string& binary, const std::string& data, const ServerOptions& options = {});
   ~ServerProcess();  // a clean stop
   ServerProcess(const ServerProcess&) = delete;
   uint16_t port() const { return port_; }

@@ -7,6 +7,7 @@
 
 #include "base/time.h"
 #include "ports/random.h"
+#include "wire/frames.h"
 
 namespace tidings::client {
 
@@ -21,6 +22,15 @@ inline base::nanoseconds retry_wait(ports::Random& random, std::optional<uint64_
                                     base::nanoseconds first, base::nanoseconds cap, int tries_before) {
   if (!retry_ms) return full_jitter(random, first, cap, tries_before);
   return base::milliseconds(std::clamp<uint64_t>(*retry_ms, 10, 60'000));
+}
+
+// Who is told to be slower without a time waits for a while in any case.
+inline constexpr base::nanoseconds rate_wait_min = std::chrono::seconds(1);
+
+inline base::nanoseconds retry_wait(ports::Random& random, const wire::ErrorFrame& error,
+                                    base::nanoseconds first, base::nanoseconds cap, int tries_before) {
+  const auto wait = retry_wait(random, error.retry_ms, first, cap, tries_before);
+  return error.code == wire::Code::rate_limited && !error.retry_ms ? rate_wait_min + wait : wait;
 }
 
 }  // namespace tidings::client

@@ -14,9 +14,11 @@ using std::chrono::seconds;
 namespace {
 
 constexpr base::nanoseconds answer_timeout = seconds(10);
+constexpr size_t answer_timeout_doublings_max = 3;
 constexpr base::nanoseconds retry_first = milliseconds(200);
 constexpr base::nanoseconds retry_cap = seconds(10);
 constexpr size_t in_flight_max = 4;
+constexpr size_t requests_max = 16;
 
 model::ConversationId turn_of(const Commands::Frame& frame) {
   return std::visit(
@@ -56,11 +58,19 @@ bool Commands::add(Frame frame, const Done& done) {
   return true;
 }
 
-void Commands::disconnected() {
-  connected_ = false;
+void Commands::connected() {
+  connected_ = true;
   for (Command& command : commands_) {
-    command.request = 0;
+    command.requests.clear();
     command.at = MonotonicTime::min();
+  }
+}
+
+void Commands::resumed() {
+  connected_ = true;
+  for (Command& command : commands_) {
+    // One that was refused waits for its time.
+    if (!command.requests.empty()) command.at = MonotonicTime::min();
   }
 }
 
@@ -69,9 +79,11 @@ std::vector<Commands::Frame> Commands::due(MonotonicTime now, uint64_t& last_req
   if (!connected_) return frames;
   for (Command* command : first_of(commands_)) {
     if (command->at > now) continue;
-    command->request = ++last_request;
-    command->at = now + answer_timeout;
-    std::visit([&](auto& f) { f.request = command->request; }, command->frame);
+    command->requests.push_back(++last_request);
+    if (command->requests.size() > requests_max) command->requests.erase(command->requests.begin());
+    const size_t unanswered = command->requests.size() - 1;
+    command->at = now + answer_timeout * (1 << std::min(unanswered, answer_timeout_doublings_max));
+    std::visit([&](auto& f) { f.request = last_request; }, command->frame);
     frames.push_back(command->frame);
   }
   return frames;
@@ -88,16 +100,19 @@ std::optional<Commands::Finished> Commands::accept(const wire::Ok& ok) {
 std::optional<Commands::Finished> Commands::refuse(const wire::ErrorFrame& error, MonotonicTime now) {
   const auto command = find(error.request.value_or(0));
   if (command == commands_.end()) return std::nullopt;
+  // The newer try will hear the same, or be accepted.
+  const bool newest = command->requests.back() == *error.request;
+  std::erase(command->requests, *error.request);
+  if (!newest) return std::nullopt;
   if (error.code == wire::Code::client_id_ahead && command->refused < 8) {
     // Minted before the server had told its time; nothing was done under it.
     std::visit([this](auto& f) { f.client_id = ids_.mint(); }, command->frame);
-    command->request = 0;
-    command->at = now + retry_wait(random_, error.retry_ms, retry_first, retry_cap, command->refused++);
+    command->requests.clear();
+    command->at = now + retry_wait(random_, error, retry_first, retry_cap, command->refused++);
     return std::nullopt;
   }
   if (wire::row(error.code).retry == wire::Retry::as_is) {
-    command->request = 0;
-    command->at = now + retry_wait(random_, error.retry_ms, retry_first, retry_cap, command->refused++);
+    command->at = now + retry_wait(random_, error, retry_first, retry_cap, command->refused++);
     return std::nullopt;
   }
   Finished finished{std::move(command->done), wire::problem(error.code, error.message)};
@@ -115,9 +130,9 @@ std::optional<MonotonicTime> Commands::next() const {
 }
 
 Commands::Place Commands::find(wire::Request request) {
-  if (request == 0) return commands_.end();
-  return std::find_if(commands_.begin(), commands_.end(),
-                      [request](const Command& command) { return command.request == request; });
+  return std::find_if(commands_.begin(), commands_.end(), [request](const Command& command) {
+    return std::find(command.requests.begin(), command.requests.end(), request) != command.requests.end();
+  });
 }
 
 }  // namespace tidings::client

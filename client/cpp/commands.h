@@ -1,5 +1,6 @@
 // Commands that are no messages: groups are made and changed, people blocked. Each has one client id, and is
 // written again under it until it is answered; those of one conversation one after another, in their order.
+// A server that answers slowly is asked more and more seldom, and what it grants an earlier try counts, too.
 // In memory only. One thread; the caller passes the time in.
 #pragma once
 
@@ -31,8 +32,11 @@ class Commands {
 
   // Mints the client id. False if there are too many: `done` was not taken.
   [[nodiscard]] bool add(Frame frame, const Done& done);
-  void connected() { connected_ = true; }
-  void disconnected();
+  // A new session: whatever is not answered is written again.
+  void connected();
+  void paused() { connected_ = false; }
+  // The same session goes on: the same, and answers to what was written before are still good.
+  void resumed();
 
   std::vector<Frame> due(base::MonotonicTime now, uint64_t& last_request);
   // The answers of its requests; nullopt if the request is none of these, or if it is only put off.
@@ -46,7 +50,7 @@ class Commands {
     Frame frame;
     model::ConversationId turn;  // those of the same wait for each other; zeros: waits for nobody
     Done done;
-    wire::Request request = 0;                            // of the newest try
+    std::vector<wire::Request> requests = {};             // of the newest tries that may be answered yet
     base::MonotonicTime at = base::MonotonicTime::min();  // when to write it, or to write it again
     int refused = 0;
   };

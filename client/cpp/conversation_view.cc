@@ -133,6 +133,12 @@ void fold(ConversationView& view, const wire::SyncedConversation& row) {
   view.member_count = row.members;
 }
 
+void keep_members(ConversationView& view, const std::vector<model::Mark>& marks) {
+  for (const model::UserId user : std::vector(view.members)) {
+    if (std::ranges::find(marks, user, &model::Mark::user) == marks.end()) remove_member(view, user);
+  }
+}
+
 bool fold_marks(ConversationView& view, const std::vector<model::Mark>& marks,
                 const std::vector<model::ReadCount>& counts, uint64_t members) {
   bool moved = false;

@@ -60,6 +60,8 @@ struct ConversationView {
 void fold(ConversationView& view, const model::Event& event, model::UserId self);
 // Takes in what a sync told, but for places, marks and unread.
 void fold(ConversationView& view, const wire::SyncedConversation& row);
+// Whoever has no mark among these, which list all members, is none.
+void keep_members(ConversationView& view, const std::vector<model::Mark>& marks);
 // Takes in marks and counts as maxima. True if something moved.
 bool fold_marks(ConversationView& view, const std::vector<model::Mark>& marks,
                 const std::vector<model::ReadCount>& counts, uint64_t members);

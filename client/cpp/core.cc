@@ -34,7 +34,8 @@ void Core::State::turn() {
 
 // After the listener has heard of it.
 void Core::State::acknowledge() {
-  if (!line.welcomed() || !timelines.whole()) return;
+  acks.heard(timelines.whole());
+  if (!line.welcomed()) return;
   if (const auto ack = acks.due(now())) line.send(wire::encode(*ack));
   if (const auto at = acks.next()) alarm.by(*at);
 }
@@ -51,6 +52,7 @@ void Core::State::called() {
 void Core::State::work() {
   const base::MonotonicTime moment = now();
   line.act(moment);
+  if (line.welcomed() && resume.ends(moment)) go_on(moment);
   for (const Outbox::Ended& ended : outbox.ended(moment)) {
     if (ended.renamed) {
       later([this, ended] { parts.listener.on_renamed(ended.message.client_id, *ended.renamed); });
@@ -67,11 +69,13 @@ void Core::State::work() {
     return Outbox::Route{timelines.settled(conversation), timelines.addressee(conversation)};
   };
   for (const auto& frame : outbox.due(moment, last_request, route)) write(frame);
-  if (line.welcomed() && !std::exchange(focus_told, true)) write(wire::FocusFrame{focus});
-  if (line.state() == Connection::syncing && timelines.caught_up()) line.caught_up();
+  if (line.welcomed() && !resume.replaying()) {
+    if (!std::exchange(focus_told, true)) write(wire::FocusFrame{focus});
+    if (line.state() == Connection::syncing && timelines.caught_up()) line.caught_up();
+  }
   tell_marks();
-  if (const auto next =
-          earlier(earlier(line.next(), timelines.next()), earlier(commands.next(), outbox.next()))) {
+  if (const auto next = earlier(earlier(earlier(line.next(), timelines.next()), resume.next()),
+                                earlier(commands.next(), outbox.next()))) {
     alarm.by(*next);
   }
 }
@@ -117,7 +121,7 @@ Core::Core(Parts parts) : state_(std::make_unique<State>(std::move(parts))) {}
 Core::~Core() = default;
 
 base::Status Core::connect() {
-  if (auto loaded = state_->outbox.load(); !loaded) return loaded;
+  if (auto loaded = state_->outbox.load(state_->now()); !loaded) return loaded;
   state_->line.start();
   state_->called();
   return {};
@@ -130,6 +134,10 @@ void Core::disconnect() {
 
 Connection Core::connection() const {
   return state_->line.state();
+}
+
+void Core::set_token(std::string token) {
+  state_->parts.token = std::move(token);
 }
 
 std::optional<model::UserId> Core::user() const {

@@ -46,6 +46,7 @@ struct Sent {
 class Listener {
  public:
   virtual ~Listener() = default;
+  // `draining`: the server goes down, which is no failure.
   virtual void on_connection(Connection state, std::optional<wire::Code> why, base::nanoseconds retry_in) = 0;
   // The next event of a conversation, own messages included. Once each, in seq order. The first one is seq 1,
   // with CatchUp::newest whatever comes first. Those of one's own log (kind self) come here, too.
@@ -65,6 +66,9 @@ class Listener {
     (void)from;
     (void)to;
   }
+  // The event is held, and not shown yet: a sync, or the check of what was held before, has to end first, or
+  // an earlier one is missing. To the server it may count as received.
+  virtual void on_held(const model::Event& event) { (void)event; }
   // The marks, counts or `unread` in this conversation's view have changed.
   virtual void on_marks(const model::ConversationId& conversation) { (void)conversation; }
   // Something of this conversation's view was told by the server's list, not by events: it is new here, one
@@ -107,6 +111,8 @@ class Core {
   // Ends the connection and stays offline.
   void disconnect();
   Connection connection() const;
+  // Said by the next hello; the connection that stands is not touched.
+  void set_token(std::string token);
   // Known after the first welcome.
   std::optional<model::UserId> user() const;
 

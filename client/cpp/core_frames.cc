@@ -25,12 +25,19 @@ wire::Hello Core::State::hello() {
   hello.app = parts.app;
   if (!branch.empty()) hello.branch = branch;
   hello.newest = timelines.newest();
+  resume.say(hello, acks.stored());
   return hello;
 }
 
-void Core::State::on_welcome(const wire::Welcome& welcome) {
-  user = welcome.user;
+bool Core::State::on_welcome(const wire::Welcome& welcome) {
+  const auto verdict = resume.welcomed(welcome, user, now());
+  if (verdict == Resume::Verdict::broken) return false;
   branch = welcome.branch;
+  if (verdict == Resume::Verdict::resumed) {
+    acks.resumed(welcome.received);
+    return true;
+  }
+  user = welcome.user;
   acks.connected();
   const uint64_t requests =
       welcome.sends_in_flight_max ? welcome.sends_in_flight_max : sends_in_flight_default;
@@ -52,6 +59,14 @@ void Core::State::on_welcome(const wire::Welcome& welcome) {
   const size_t others = pulls + others_in_flight_max;
   outbox.connected(in_flight > others ? in_flight - others : 1);
   focus_told = !focus;
+  return true;
+}
+
+void Core::State::go_on(base::MonotonicTime moment) {
+  timelines.resumed(moment);
+  commands.resumed();
+  outbox.resumed();
+  focus_told = false;
 }
 
 bool Core::State::on_frame(const wire::ServerFrame& frame) {
@@ -63,6 +78,10 @@ bool Core::State::on_frame(const wire::ServerFrame& frame) {
   }
   if (const auto* ok = std::get_if<wire::Ok>(&frame)) return accepted(*ok);
   if (const auto* error = std::get_if<wire::ErrorFrame>(&frame)) return refused(*error);
+  if (const auto* dirty = std::get_if<wire::Dirty>(&frame)) {
+    timelines.dirty(*dirty, now());
+    return true;
+  }
   if (const auto* receipt = std::get_if<wire::Receipt>(&frame)) return timelines.receipt(*receipt, now());
   if (const auto* page = std::get_if<wire::PageFrame>(&frame)) return timelines.page(*page, now());
   if (const auto* sync = std::get_if<wire::SyncAnswer>(&frame)) return timelines.synced(*sync, now());
@@ -79,9 +98,10 @@ void Core::State::on_server_time(base::WallTime server_now) {
 }
 
 void Core::State::on_down() {
-  timelines.disconnected();
-  commands.disconnected();
-  outbox.disconnected();
+  resume.down();
+  timelines.paused();
+  commands.paused();
+  outbox.paused();
 }
 
 void Core::State::on_state(Connection state, std::optional<wire::Code> why, base::nanoseconds retry_in) {
@@ -91,6 +111,10 @@ void Core::State::on_state(Connection state, std::optional<wire::Code> why, base
 void Core::State::on_event(const model::Event& event) {
   tick(event);
   notices.push_back([this, event] { parts.listener.on_event(event); });
+}
+
+void Core::State::on_held(const model::Event& event) {
+  notices.push_back([this, event] { parts.listener.on_held(event); });
 }
 
 void Core::State::on_reset(const model::ConversationId& conversation) {

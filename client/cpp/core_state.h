@@ -13,6 +13,7 @@
 #include "client/cpp/commands.h"
 #include "client/cpp/core.h"
 #include "client/cpp/outbox.h"
+#include "client/cpp/resume.h"
 #include "client/cpp/timelines.h"
 
 namespace tidings::client {
@@ -34,21 +35,28 @@ struct Core::State final : Line::Host, Timelines::Sink {
   void work();
   void tell_marks();
   void acknowledge();
+  // The session of before the break goes on, and all that was missed has come.
+  void go_on(base::MonotonicTime now);
   base::MonotonicTime now() const { return parts.clock.monotonic(); }
 
   // --- Line::Host
   wire::Hello hello() override;
-  void on_welcome(const wire::Welcome& welcome) override;
+  bool on_welcome(const wire::Welcome& welcome) override;
   bool on_frame(const wire::ServerFrame& frame) override;
-  void on_counted(uint64_t frames, size_t bytes) override { acks.taken(frames, bytes, now()); }
+  void on_counted(uint64_t frames, size_t bytes) override {
+    acks.taken(frames, bytes, now());
+    resume.counted(frames, now());
+  }
   base::nanoseconds patience() const override;
   void on_server_time(base::WallTime server_now) override;
   void on_down() override;
+  void on_session_over() override { resume.forget(); }
   void on_state(Connection state, std::optional<wire::Code> why, base::nanoseconds retry_in) override;
   void on_turn() override { turn(); }
 
   // --- Timelines::Sink
   void on_event(const model::Event& event) override;
+  void on_held(const model::Event& event) override;
   void on_reset(const model::ConversationId& conversation) override;
   void on_lost(const model::ConversationId& conversation, std::vector<OutboxMessage> lost) override;
   void on_marks(const model::ConversationId& conversation) override { marked.insert(conversation); }
@@ -78,6 +86,7 @@ struct Core::State final : Line::Host, Timelines::Sink {
   Commands commands;
   Timelines timelines;
   Acks acks;
+  Resume resume;
   Line line;
   Alarm alarm;
   std::deque<std::function<void()>> notices;

@@ -248,6 +248,49 @@ TEST_F(GroupsTest, BusyIsTriedAgainAndARefusalIsTold) {
   EXPECT_EQ(server.got_of<wire::MemberRole>().size(), 3u);
 }
 
+// If only the newest try counted, a server that takes longer than a try would be asked for ever.
+TEST_F(GroupsTest, TheAnswerToAnEarlierTryCounts) {
+  const auto group = server.group(ann, {bob});
+  go_online();
+  std::vector<wire::Request> asked;
+  server.instead = [&](const wire::ClientFrame& f) {
+    const auto* role = std::get_if<wire::MemberRole>(&f);
+    if (role) asked.push_back(role->request);
+    return role != nullptr;
+  };
+  core().set_role(group, bob, model::Role::admin, note());
+  time.run_for(seconds(29));
+  ASSERT_EQ(asked.size(), 2u) << "10 s, then 20 s";
+  server.push(wire::encode(
+      wire::ErrorFrame{.request = asked[0], .code = wire::Code::forbidden, .message = "not any more"}));
+  time.run_for(milliseconds(100));
+  EXPECT_THAT(refused, IsEmpty()) << "the later try may be granted";
+  time.run_for(seconds(2));
+  ASSERT_EQ(asked.size(), 3u);
+  server.push(wire::encode(wire::Ok{.request = asked[1], .conversation = group, .seq = {1}}));
+  time.run_for(milliseconds(100));
+  EXPECT_EQ(done.size(), 1u);
+  EXPECT_EQ(core().command_count(), 0u);
+}
+
+// Only a row of the lost history told of a member; no event takes it back.
+TEST_F(GroupsTest, WhomOnlyALostHistoryAddedIsNoMember) {
+  const auto group = server.group(ann, {bob});
+  go_online();
+  const auto backup = server.backup();
+  server.lets_out = [](const std::string& text) { return text.find("member.added") == std::string::npos; };
+  server.append(group, ann, server.fresh(), model::MembersAdded{{cid}});
+  server.instead = [](const wire::ClientFrame& f) { return std::holds_alternative<wire::PullFrame>(f); };
+  server.cut();
+  time.run_for(seconds(5));
+  ASSERT_THAT(view(group).members, testing::Contains(cid)) << "as the list tells it";
+  server.lets_out = nullptr;
+  server.instead = nullptr;
+  server.restore(backup);
+  time.run_for(seconds(40));
+  EXPECT_THAT(view(group).members, testing::UnorderedElementsAre(ann, bob));
+}
+
 TEST_F(GroupsTest, CommandsHaveABound) {
   for (size_t n = 0; n <= commands_max; ++n) core().rename(model::ConversationId{{1}}, "x", note());
   EXPECT_THAT(refused, IsEmpty()) << "never inside the call";

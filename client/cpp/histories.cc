@@ -68,6 +68,12 @@ void Histories::disconnected() {
   }
 }
 
+void Histories::resumed() {
+  for (Asked& one : asked_) {
+    if (one.request != 0) one.at = MonotonicTime::min();
+  }
+}
+
 std::optional<Histories::Wish> Histories::answered(wire::Request request) {
   const auto one = find(request);
   if (one == asked_.end()) return std::nullopt;
@@ -83,7 +89,7 @@ std::optional<Histories::Wish> Histories::refused(const wire::ErrorFrame& error,
   if (!ours) return std::nullopt;
   if (wire::row(error.code).retry == wire::Retry::as_is) {
     one->request = 0;
-    one->at = now + retry_wait(random_, error.retry_ms, retry_first, retry_cap, one->refused++);
+    one->at = now + retry_wait(random_, error, retry_first, retry_cap, one->refused++);
     return std::nullopt;
   }
   return answered(one->request);

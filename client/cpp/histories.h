@@ -42,6 +42,8 @@ class Histories {
       std::vector<Wish>& needless);
   std::optional<base::MonotonicTime> next() const;
   void disconnected();
+  // What is not answered is asked again.
+  void resumed();
 
   // The wish that this request carried, which is over; nullopt if it is none of these.
   std::optional<Wish> answered(wire::Request request);

@@ -77,6 +77,7 @@ void Line::stop() {
   if (state_ == Connection::offline) return;
   if (welcomed()) send(wire::encode(wire::Bye{}));
   let_go(close_normal, "");
+  host_.on_session_over();
   down(std::nullopt);
 }
 
@@ -147,12 +148,17 @@ void Line::frame(std::string_view text) {
   const wire::ServerFrames parsed = wire::parse_server_frames(text);
   for (const auto& one : parsed.frames) {
     if (!one.ok() || !take(*one)) {
+      host_.on_session_over();
       broken("bad_frame");
       break;
     }
     if (!peer_) break;
   }
   if (peer_ && welcomed()) host_.on_counted(parsed.counted, text.size());
+  if (std::exchange(moved_, false) && peer_) {
+    let_go(close_normal, "moved");
+    down(wire::Code::draining);
+  }
   host_.on_turn();
 }
 
@@ -168,8 +174,7 @@ bool Line::take(const wire::ServerFrame& frame) {
   if (std::holds_alternative<wire::UnknownFrame>(frame)) return true;
   if (const auto* hello = std::get_if<wire::Welcome>(&frame)) {
     if (welcomed()) return false;
-    welcome(*hello);
-    return true;
+    return welcome(*hello);
   }
   if (!welcomed()) return false;
   if (const auto* pong = std::get_if<wire::Pong>(&frame)) {
@@ -177,10 +182,15 @@ bool Line::take(const wire::ServerFrame& frame) {
     host_.on_server_time(pong->now);
     return true;
   }
+  if (const auto* moved = std::get_if<wire::Moved>(&frame)) {
+    hint_ = milliseconds(std::min(moved->retry_ms, retry_hint_ms_max));
+    moved_ = true;
+    return true;
+  }
   return host_.on_frame(frame);
 }
 
-void Line::welcome(const wire::Welcome& welcome) {
+bool Line::welcome(const wire::Welcome& welcome) {
   const MonotonicTime now = clock_.monotonic();
   hint_.reset();
   give_up_at_.reset();
@@ -189,7 +199,7 @@ void Line::welcome(const wire::Welcome& welcome) {
   ping_at_ = now + full_jitter(random_, heartbeat_, heartbeat_, 0);
   host_.on_server_time(welcome.now);
   enter(Connection::syncing);
-  host_.on_welcome(welcome);
+  return host_.on_welcome(welcome);
 }
 
 void Line::closed(uint16_t code, std::string_view reason) {
@@ -221,9 +231,11 @@ void Line::down(std::optional<wire::Code> why) {
   ++*opening_;
   if (wanted_ && why && wire::row(*why).terminal) {
     wanted_ = false;
+    host_.on_session_over();
     enter(Connection::refused, why);
   } else if (wanted_) {
-    const nanoseconds wait = hint_ ? *hint_ : full_jitter(random_, retry_first, retry_cap, tries_);
+    nanoseconds wait = hint_ ? *hint_ : full_jitter(random_, retry_first, retry_cap, tries_);
+    if (!hint_ && why == wire::Code::rate_limited) wait += rate_wait_min;
     ++tries_;
     open_at_ = clock_.monotonic() + wait;
     enter(Connection::offline, why, wait);

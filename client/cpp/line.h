@@ -35,7 +35,8 @@ class Line {
    public:
     virtual ~Host() = default;
     virtual wire::Hello hello() = 0;
-    virtual void on_welcome(const wire::Welcome& welcome) = 0;
+    // False: no honest server says this.
+    virtual bool on_welcome(const wire::Welcome& welcome) = 0;
     // Anything but welcome and pong, after the welcome. False: no honest server sends this; the connection is
     // cut.
     virtual bool on_frame(const wire::ServerFrame& frame) = 0;
@@ -47,6 +48,8 @@ class Line {
     virtual void on_server_time(base::WallTime now) = 0;
     // The welcomed connection is no more.
     virtual void on_down() = 0;
+    // The session is over for good, or has said what no honest server says: the next hello begins a new one.
+    virtual void on_session_over() = 0;
     virtual void on_state(Connection state, std::optional<wire::Code> why, base::nanoseconds retry_in) = 0;
     // Something came in, all of the above was called for it: act.
     virtual void on_turn() = 0;
@@ -76,7 +79,7 @@ class Line {
   void opened(std::unique_ptr<ports::Transport> transport);
   void frame(std::string_view text);
   bool take(const wire::ServerFrame& frame);
-  void welcome(const wire::Welcome& welcome);
+  bool welcome(const wire::Welcome& welcome);
   void closed(uint16_t code, std::string_view reason);
   void broken(std::string_view reason);
   // Lets the transport go, politely if it still stands.
@@ -98,6 +101,7 @@ class Line {
   std::shared_ptr<uint64_t> opening_;           // number of the newest try; callbacks hold it weakly
   std::optional<wire::Code> told_;              // the code of an error frame that came before a close
   std::optional<base::nanoseconds> hint_;       // and its retry_ms
+  bool moved_ = false;                          // the server has asked to come back after `hint_`
   int tries_ = 0;
   base::nanoseconds heartbeat_{};
   std::optional<base::MonotonicTime> open_at_;  // offline, wanted

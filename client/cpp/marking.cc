@@ -1,6 +1,7 @@
 #include "client/cpp/marking.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "client/cpp/backoff.h"
 
@@ -102,9 +103,17 @@ void Marking::disconnected() {
   }
 }
 
+void Marking::resumed(MonotonicTime now) {
+  for (const auto& [request, id] : std::exchange(in_flight_, {})) {
+    Entry& entry = entries_.at(id);
+    entry.request = 0;
+    wake(id, entry, now);
+  }
+}
+
 std::vector<wire::MarkFrame> Marking::due(MonotonicTime now, wire::Request& last_request) {
   std::vector<wire::MarkFrame> frames;
-  while (ready_ && !wakes_.empty() && wakes_.begin()->first <= now) {
+  while (ready_ && not_before_ <= now && !wakes_.empty() && wakes_.begin()->first <= now) {
     const model::ConversationId id = wakes_.begin()->second;
     Entry& entry = entries_.at(id);
     if (entry.request == 0 && in_flight_.size() >= in_flight_max) {
@@ -140,8 +149,9 @@ std::vector<wire::MarkFrame> Marking::due(MonotonicTime now, wire::Request& last
 
 std::optional<MonotonicTime> Marking::next() const {
   if (!ready_ || wakes_.empty()) return std::nullopt;
-  if (in_flight_.size() < in_flight_max) return wakes_.begin()->first;
-  return std::max(wakes_.begin()->first, *entries_.at(in_flight_.begin()->second).sent + repeat_after);
+  const MonotonicTime first = std::max(wakes_.begin()->first, not_before_);
+  if (in_flight_.size() < in_flight_max) return first;
+  return std::max(first, *entries_.at(in_flight_.begin()->second).sent + repeat_after);
 }
 
 std::optional<model::ConversationId> Marking::accept(const wire::Ok& ok, MonotonicTime now) {
@@ -166,8 +176,9 @@ std::optional<Marking::Refused> Marking::refuse(const wire::ErrorFrame& error, M
   land(entry);
   if (error.code == wire::Code::diverged || error.code == wire::Code::reset) return Refused{id};
   if (wire::row(error.code).retry == wire::Retry::as_is) {
-    const auto wait = retry_wait(random_, error.retry_ms, retry_first, retry_cap, entry.refused++);
+    const auto wait = retry_wait(random_, error, retry_first, retry_cap, entry.refused++);
     wake(id, entry, now + std::max(interval, wait));
+    if (error.code == wire::Code::rate_limited) not_before_ = std::max(not_before_, now + wait);
   } else {
     entry.given_up = true;
     wake(id, entry, std::nullopt);

@@ -36,6 +36,8 @@ class Marking {
   // The sync is over: what was told is known.
   void ready(base::MonotonicTime now);
   void disconnected();
+  // The session goes on: what is not answered is said again.
+  void resumed(base::MonotonicTime now);
 
   std::vector<wire::MarkFrame> due(base::MonotonicTime now, wire::Request& last_request);
   std::optional<base::MonotonicTime> next() const;
@@ -79,6 +81,7 @@ class Marking {
   std::set<std::pair<base::MonotonicTime, model::ConversationId>> wakes_;
   std::map<wire::Request, model::ConversationId> in_flight_;
   bool ready_ = false;
+  base::MonotonicTime not_before_ = base::MonotonicTime::min();
 };
 
 }  // namespace tidings::client

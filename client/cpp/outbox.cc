@@ -18,10 +18,13 @@ constexpr base::nanoseconds answer_timeout = seconds(10);
 constexpr base::nanoseconds attempt_open = seconds(35);
 constexpr base::nanoseconds retry_first = milliseconds(100);
 constexpr base::nanoseconds retry_cap = seconds(10);
+// So long one conversation that is too fast keeps the others waiting, because it may be all of them.
+constexpr base::nanoseconds quiet_max = seconds(2);
+constexpr int window_grows_after = 4;
 
 }  // namespace
 
-base::Status Outbox::load() {
+base::Status Outbox::load(MonotonicTime now) {
   if (loaded_) return {};
   auto messages = store_.load();
   if (!messages) return base::fail(messages.error());
@@ -30,7 +33,7 @@ base::Status Outbox::load() {
     last_order_ = std::max(last_order_, message.order);
     ids_.seen(message.client_id);
     auto& queue = queues_[message.conversation];
-    queue.push_back({.message = std::move(message)});
+    queue.push_back({.message = std::move(message), .open = {{0, now}}});
   }
   loaded_ = true;
   changed_ = true;
@@ -68,22 +71,18 @@ void Outbox::put_back(const model::ConversationId& conversation, std::vector<Out
 }
 
 void Outbox::connected(size_t in_flight_max) {
-  disconnected();
+  resumed();
+  unanswered_.clear();
   in_flight_max_ = std::max<size_t>(1, in_flight_max);
-  connected_ = true;
-  changed_ = true;
 }
 
-void Outbox::disconnected() {
-  connected_ = false;
+void Outbox::resumed() {
   in_flight_.clear();
-  unanswered_.clear();
   for (auto& [conversation, queue] : queues_) {
-    for (Entry& entry : queue) {
-      entry.in_flight = 0;
-      entry.retry_at = MonotonicTime::min();
-    }
+    for (Entry& entry : queue) entry.in_flight = 0;
   }
+  connected_ = true;
+  changed_ = true;
 }
 
 std::vector<wire::MessageSend> Outbox::due(MonotonicTime now, uint64_t& last_request,
@@ -104,20 +103,21 @@ std::vector<wire::MessageSend> Outbox::due(MonotonicTime now, uint64_t& last_req
     changed_ = true;
   }
   std::vector<wire::MessageSend> frames;
-  if (!connected_ || !changed_) return frames;
+  if (!connected_ || !changed_ || now < quiet_until_) return frames;
   changed_ = false;
+  const size_t flights_max = std::min(in_flight_max_, window_);
 
   auto at = queues_.lower_bound(turn_);
   for (size_t left = queues_.size(); left > 0; --left, ++at) {
     if (at == queues_.end()) at = queues_.begin();
-    if (in_flight_.size() >= in_flight_max_) {
+    if (in_flight_.size() >= flights_max) {
       turn_ = at->first;
       return frames;
     }
     auto& [conversation, queue] = *at;
     const Route way = route(conversation);
     if (!way.open) continue;
-    for (size_t i = 0; i < queue.size() && in_flight_.size() < in_flight_max_; ++i) {
+    for (size_t i = 0; i < queue.size() && in_flight_.size() < flights_max; ++i) {
       Entry& entry = queue[i];
       if (entry.in_flight != 0) continue;
       // What stands behind it may not overtake it.
@@ -149,6 +149,7 @@ std::optional<OutboxMessage> Outbox::accept(model::ClientId client_id) {
   land(*entry);
   erase(client_id);
   (void)store_.remove(client_id);
+  if (++accepted_ % window_grows_after == 0) window_ = std::min(2 * window_, window_max);
   changed_ = true;
   return message;
 }
@@ -169,7 +170,10 @@ void Outbox::refuse(const wire::ErrorFrame& error, MonotonicTime now) {
     const int tries = entry->tries_refused++;
     // The missing one is on its way again, or no longer named: no need to wait.
     const bool at_once = error.code == wire::Code::order && tries == 0;
-    retry(*entry, at_once ? now : now + retry_wait(random_, error.retry_ms, retry_first, retry_cap, tries));
+    const auto wait =
+        at_once ? base::nanoseconds(0) : retry_wait(random_, error, retry_first, retry_cap, tries);
+    retry(*entry, now + wait);
+    if (error.code == wire::Code::rate_limited) slow_down(now + std::min(wait, quiet_max));
     return;
   }
   entry->refusal = wire::Problem{error.code, error.message};
@@ -225,7 +229,7 @@ std::optional<MonotonicTime> Outbox::next() const {
   std::optional<MonotonicTime> next;
   if (!wakes_.empty()) next = *wakes_.begin();
   // Deadlines grow with the request number.
-  if (!in_flight_.empty() && (!next || in_flight_.begin()->second.deadline < *next)) {
+  if (connected_ && !in_flight_.empty() && (!next || in_flight_.begin()->second.deadline < *next)) {
     next = in_flight_.begin()->second.deadline;
   }
   return next;
@@ -263,6 +267,14 @@ void Outbox::erase(const model::ClientId& client_id) {
   std::erase_if(queue->second, [&](const Entry& e) { return e.message.client_id == client_id; });
   if (queue->second.empty()) queues_.erase(queue);
   index_.erase(conversation);
+}
+
+// One at a time from then on, and more again while they are accepted.
+void Outbox::slow_down(MonotonicTime until) {
+  window_ = 1;
+  accepted_ = 0;
+  quiet_until_ = std::max(quiet_until_, until);
+  wakes_.insert(until);
 }
 
 void Outbox::retry(Entry& entry, MonotonicTime at) {

@@ -27,16 +27,20 @@ class Outbox {
   Outbox(OutboxStore& store, ClientIds& ids, ports::Random& random)
       : store_(store), ids_(ids), random_(random) {}
 
-  // Takes in what the store holds. A second call changes nothing.
-  base::Status load();
+  // Takes in what the store holds; an earlier process may have written it just now. A second call changes
+  // nothing.
+  base::Status load(base::MonotonicTime now);
   // Durable when it returns ok; on an error nothing was taken.
   base::Status add(OutboxMessage message);
   // Own messages that the server had ticked and has no more: sent again, before what waits in their
   // conversation.
   void put_back(const model::ConversationId& conversation, std::vector<OutboxMessage> lost);
 
+  // A new session: whatever is not answered is written again.
   void connected(size_t in_flight_max);
-  void disconnected();
+  void paused() { connected_ = false; }
+  // The same session goes on: the same, and answers to what was written before are still good.
+  void resumed();
 
   // How a conversation may be written to: not now; by its id; or, if the server has forgotten it, by its
   // other person.
@@ -73,6 +77,7 @@ class Outbox {
   size_t size() const { return index_.size(); }
 
  private:
+  static constexpr size_t window_max = 1024;
   struct Attempt {
     wire::Request request = 0;
     base::MonotonicTime written{};
@@ -95,6 +100,7 @@ class Outbox {
   void land(Entry& entry);
   void erase(const model::ClientId& client_id);
   void retry(Entry& entry, base::MonotonicTime at);
+  void slow_down(base::MonotonicTime until);
   Entry* answered(wire::Request request, bool final_answer);
 
   OutboxStore& store_;
@@ -102,7 +108,7 @@ class Outbox {
   ports::Random& random_;
   std::map<model::ConversationId, std::deque<Entry>> queues_;
   std::unordered_map<model::ClientId, model::ConversationId> index_;
-  std::unordered_map<wire::Request, model::ClientId> unanswered_;  // of this connection
+  std::unordered_map<wire::Request, model::ClientId> unanswered_;  // of this session
   std::map<wire::Request, Flight> in_flight_;
   std::vector<model::ClientId> refused_;  // those that wait for older attempts
   std::multiset<base::MonotonicTime> wakes_;
@@ -110,6 +116,10 @@ class Outbox {
   // Begins far above 0: what comes back after a restore goes in front of what waits.
   uint64_t last_order_ = uint64_t{1} << 32;
   size_t in_flight_max_ = 0;
+  // After `rate_limited` less than in_flight_max_, for a while.
+  size_t window_ = window_max;
+  int accepted_ = 0;  // since then
+  base::MonotonicTime quiet_until_ = base::MonotonicTime::min();
   bool connected_ = false;
   bool changed_ = false;
   bool loaded_ = false;

@@ -136,7 +136,8 @@ void Rest::call(net::HttpRequest request, T (*read)(std::string_view, bool&), Re
         if (!ok)
           return done(base::fail(RestProblem{wire::Code::internal, "The server's answer makes no sense."}));
         done(std::move(value));
-      });
+      },
+      address_.tls);
 }
 
 void Rest::sign_up(const std::string& handle, const std::string& password, const std::string& display_name,

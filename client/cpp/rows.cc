@@ -31,6 +31,11 @@ void Rows::disconnected() {
   refused_ = 0;
 }
 
+void Rows::resumed() {
+  for (const auto& [request, asked] : in_flight_) queue_.push_back(asked.conversation);
+  in_flight_.clear();
+}
+
 std::vector<wire::SyncFrame> Rows::due(MonotonicTime now, wire::Request& last_request) {
   std::vector<wire::SyncFrame> frames;
   while (!in_flight_.empty() && in_flight_.begin()->second.deadline <= now) {
@@ -65,7 +70,7 @@ bool Rows::refused(const wire::ErrorFrame& error, MonotonicTime now) {
   const auto asked = in_flight_.extract(error.request.value_or(0));
   if (!asked) return false;
   queue_.push_back(asked.mapped().conversation);
-  not_before_ = now + retry_wait(random_, error.retry_ms, retry_first, retry_cap, refused_++);
+  not_before_ = now + retry_wait(random_, error, retry_first, retry_cap, refused_++);
   return true;
 }
 

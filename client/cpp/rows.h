@@ -21,6 +21,8 @@ class Rows {
   void want(const model::ConversationId& conversation);
   bool wanted(const model::ConversationId& conversation) const { return wanted_.contains(conversation); }
   void disconnected();
+  // What is not answered is asked again.
+  void resumed();
 
   std::vector<wire::SyncFrame> due(base::MonotonicTime now, wire::Request& last_request);
   std::optional<base::MonotonicTime> next() const;

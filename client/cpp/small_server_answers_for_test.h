@@ -5,20 +5,12 @@
 
 namespace tidings::client {
 
-inline void SmallServer::take(Transport& session, const wire::ClientFrame& frame) {
+inline void SmallServer::take(Session& session, const wire::ClientFrame& frame) {
   got.push_back(frame);
+  if (!std::holds_alternative<wire::Hello>(frame)) session.key_before.clear();
   if (instead && instead(frame)) return;
-  if (std::holds_alternative<wire::Hello>(frame)) {
-    wire::Welcome welcome;
-    welcome.session = "s";
-    welcome.user = session.user;
-    welcome.device = {7};
-    welcome.now = time.wall() - time.wall_error + log_ahead;
-    welcome.branch = branch;
-    welcome.sync = verdict;
-    welcome.frame_bytes_max = 64 * 1024;
-    welcome.sends_in_flight_max = 32;
-    session.push(wire::encode(welcome));
+  if (const auto* hello = std::get_if<wire::Hello>(&frame)) {
+    take_hello(session, *hello);
   } else if (std::holds_alternative<wire::Ping>(frame)) {
     session.push(wire::encode(wire::Pong{time.wall() - time.wall_error + log_ahead}));
   } else if (const auto* send = std::get_if<wire::MessageSend>(&frame)) {
@@ -50,7 +42,42 @@ inline void SmallServer::take(Transport& session, const wire::ClientFrame& frame
   }
 }
 
-inline void SmallServer::take_send(Transport& session, const wire::MessageSend& send) {
+inline void SmallServer::take_hello(Session& fresh_one, const wire::Hello& hello) {
+  const auto held = std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& one) {
+    return resumes && one->name == hello.session && one->user == fresh_one.user && hello.resume &&
+           (one->key == *hello.resume || one->key_before == *hello.resume) && hello.received >= one->acked &&
+           hello.received <= one->sent;
+  });
+  const bool resumed = held != sessions_.end();
+  const auto session = resumed ? *held : fresh_one.shared_from_this();
+  if (resumed) take_over(*session, fresh_one);
+  wire::Welcome welcome;
+  welcome.session = session->name = resumed ? session->name : "s" + std::to_string(++last_session_);
+  session->welcomed = true;
+  if (resumes) {
+    session->key_before = std::exchange(session->key, "key" + std::to_string(++last_session_));
+    welcome.resume = session->key;
+  }
+  if (resumed) {
+    ++resumed_count;
+    session->took(*hello.received);
+    welcome.resumed = true;
+    welcome.received = *hello.received;
+    welcome.replayed = session->sent - *hello.received;
+  }
+  welcome.user = session->user;
+  welcome.device = {7};
+  welcome.now = time.wall() - time.wall_error + log_ahead;
+  welcome.branch = branch;
+  welcome.sync = resumed ? "none" : verdict;
+  welcome.frame_bytes_max = 64 * 1024;
+  welcome.sends_in_flight_max = 32;
+  session->push(wire::encode(welcome));
+  if (!resumed) return;
+  for (const auto& [number, text] : session->ring) session->on->deliver(text);
+}
+
+inline void SmallServer::take_send(Session& session, const wire::MessageSend& send) {
   const auto id = send.to ? chat_of(session.user, *send.to) : *send.conversation;
   if (!chats.contains(id)) return refuse(session, send.request, wire::Code::not_found);
   if (!chats.at(id).has(session.user)) return refuse(session, send.request, wire::Code::not_member);
@@ -132,9 +159,9 @@ inline model::Event SmallServer::append(const model::ConversationId& id, model::
       m.own_after_read.emplace_back(seq, ord);
     }
   }
-  for (Transport* session : sessions_) {
+  for (const auto& session : sessions_) {
     const bool was = std::find(before.begin(), before.end(), session->user) != before.end();
-    if (session != except && (was || chat.has(session->user))) session->push(wire::encode_event(event));
+    if (session.get() != except && (was || chat.has(session->user))) session->push(wire::encode_event(event));
   }
   return event;
 }
@@ -161,13 +188,13 @@ inline bool SmallServer::mark(const model::ConversationId& id, model::UserId use
   chat.activity = ++last_activity;
   const wire::Receipt receipt{
       .conversation = id, .marks = {{user, {m.read}, {m.delivered}}}, .mark_count = chat.marks};
-  for (Transport* session : sessions_) {
+  for (const auto& session : sessions_) {
     if (chat.has(session->user)) session->push(wire::encode(receipt));
   }
   return true;
 }
 
-inline void SmallServer::take_mark(Transport& session, const wire::MarkFrame& frame) {
+inline void SmallServer::take_mark(Session& session, const wire::MarkFrame& frame) {
   const auto found = chats.find(frame.conversation);
   if (found == chats.end() || !found->second.has(session.user)) {
     if (frame.request) refuse(session, *frame.request, wire::Code::not_member);
@@ -186,7 +213,7 @@ inline void SmallServer::take_mark(Transport& session, const wire::MarkFrame& fr
   }
 }
 
-inline void SmallServer::take_create(Transport& session, const wire::ConversationCreate& create) {
+inline void SmallServer::take_create(Session& session, const wire::ConversationCreate& create) {
   if (create.kind == model::ConversationKind::group) {
     const auto before = taken.find({session.user, create.client_id});
     auto members = create.members;
@@ -208,7 +235,7 @@ inline void SmallServer::take_create(Transport& session, const wire::Conversatio
 }
 
 template <class Frame>
-void SmallServer::take_change(Transport& session, const Frame& frame, model::ConversationId id, Body body) {
+void SmallServer::take_change(Session& session, const Frame& frame, model::ConversationId id, Body body) {
   if (!chats.contains(id)) return refuse(session, frame.request, wire::Code::not_found);
   const auto before = taken.find({session.user, frame.client_id});
   if (before == taken.end() && !chats.at(id).has(session.user))
@@ -219,7 +246,7 @@ void SmallServer::take_change(Transport& session, const Frame& frame, model::Con
   session.push(wire::encode(wire::Ok{frame.request, id, e.seq, e.ord, e.id, e.time, before != taken.end()}));
 }
 
-inline void SmallServer::take_sync(Transport& session, const wire::SyncFrame& sync_frame) {
+inline void SmallServer::take_sync(Session& session, const wire::SyncFrame& sync_frame) {
   wire::SyncAnswer answer{.request = sync_frame.request, .activity = {last_activity}};
   for (const auto& [id, chat] : chats) {
     if (id < sync_frame.from || id > sync_frame.to || !chat.states.contains(session.user)) continue;
@@ -277,7 +304,7 @@ inline std::vector<std::string> SmallServer::cover(const Chat& chat, model::User
   return bodies;
 }
 
-inline void SmallServer::take_pull(Transport& session, const wire::PullFrame& pull) {
+inline void SmallServer::take_pull(Session& session, const wire::PullFrame& pull) {
   const auto found = chats.find(pull.conversation);
   if (found == chats.end() || !found->second.states.contains(session.user))
     return refuse(session, pull.request, wire::Code::not_found);
@@ -294,7 +321,7 @@ inline void SmallServer::take_pull(Transport& session, const wire::PullFrame& pu
   session.push(wire::encode_page(page, bodies));
 }
 
-inline void SmallServer::take_history(Transport& session, const wire::HistoryFrame& history) {
+inline void SmallServer::take_history(Session& session, const wire::HistoryFrame& history) {
   const auto found = chats.find(history.conversation);
   if (found == chats.end()) return refuse(session, history.request, wire::Code::not_found);
   const Chat& chat = found->second;

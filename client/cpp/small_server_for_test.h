@@ -103,7 +103,6 @@ class SmallServer {
     }
   };
   using Body = decltype(model::Event::body);
-  struct Link;  // one connection
 
   // To be given to a Core; `user` is who logs in through it.
   OpenTransport door(model::UserId user) {
@@ -132,6 +131,20 @@ class SmallServer {
   std::function<bool(const wire::ClientFrame&)> instead;
   // Whether an answer or live event is really sent.
   std::function<bool(const std::string&)> lets_out;
+
+  // Sessions outlive their connections.
+  bool resumes = false;
+  int resumed_count = 0;
+  // With `resumes`: beyond so many unacked frames of a session events and receipts are left out.
+  size_t unacked_frames_max = 1'000'000;
+  int dirty_count = 0;
+  size_t ring_frames_most = 0;
+  // How long it takes until the next request is taken up.
+  std::function<base::nanoseconds()> thinks;
+  // Asked before each message that arrives, on either side: whether the connection breaks instead.
+  std::function<bool()> breaks;
+  // The server does not notice then, and goes on with what had been sent to it.
+  bool breaks_one_way = false;
 
   bool up = true;
   int opened = 0;
@@ -183,12 +196,16 @@ class SmallServer {
   }
 
   void push(const std::string& text) {
-    for (Transport* session : sessions_) session->push(text);
+    for (const auto& session : sessions_) session->push(text);
   }
   void cut(uint16_t code = 1006, std::string reason = "") {
-    for (Transport* session : std::exchange(sessions_, {})) session->end(code, reason);
+    for (Transport* transport : std::exchange(transports_, {})) transport->end(code, reason);
   }
-  size_t session_count() const { return sessions_.size(); }
+  size_t session_count() const { return transports_.size(); }
+  // Those that are kept for a connection that may come back.
+  void forget_sessions() {
+    std::erase_if(sessions_, [](const auto& session) { return !session->on; });
+  }
   // Takes the whole state back to an earlier copy, as somebody who copies a data directory does.
   struct Backup {
     std::map<model::ConversationId, Chat> chats;
@@ -208,32 +225,89 @@ class SmallServer {
   uint64_t counted = 0;  // frames that were sent, over all sessions
 
  private:
+  class Transport;
+  struct Session : std::enable_shared_from_this<Session> {
+    Session(SmallServer& owner, model::UserId who) : server(owner), user(who) {}
+    void push(const std::string& text) {
+      const uint64_t counts = wire::parse_server_frames(text).counted;
+      server.counted += counts;
+      if (server.lets_out && !server.lets_out(text)) return;
+      if (counts > 0 && leaves_out(text)) return;
+      sent += counts;
+      if (server.resumes && counts > 0) ring.emplace_back(sent, text);
+      if (on) on->deliver(text);
+    }
+    void took(uint64_t received) {
+      acked = std::max(acked, received);
+      while (!ring.empty() && ring.front().first <= acked) ring.pop_front();
+      if (dirty.conversations.empty() || ring.size() > server.unacked_frames_max / 4) return;
+      ++server.dirty_count;
+      push(wire::encode(std::exchange(dirty, {})));
+    }
+    // Answers always go in.
+    bool leaves_out(const std::string& text) {
+      server.ring_frames_most = std::max(server.ring_frames_most, ring.size());
+      if (ring.size() < server.unacked_frames_max && dirty.conversations.empty()) return false;
+      const auto parsed = wire::parse_server_frames(text);
+      if (parsed.frames.empty() || !parsed.frames.front().ok()) return false;
+      std::optional<model::ConversationId> about;
+      if (const auto* event = std::get_if<wire::EventFrame>(&*parsed.frames.front()))
+        about = event->event.conversation;
+      if (const auto* receipt = std::get_if<wire::Receipt>(&*parsed.frames.front()))
+        about = receipt->conversation;
+      if (!about) return false;
+      const auto noted = [&](const wire::Dirty::Row& row) { return row.conversation == *about; };
+      if (std::none_of(dirty.conversations.begin(), dirty.conversations.end(), noted))
+        dirty.conversations.push_back({*about, {}});
+      return true;
+    }
+    SmallServer& server;
+    const model::UserId user;
+    Transport* on = nullptr;
+    std::string name, key, key_before;
+    bool welcomed = false;
+    uint64_t sent = 0, acked = 0;
+    std::deque<std::pair<uint64_t, std::string>> ring;
+    wire::Dirty dirty;
+    base::MonotonicTime busy_until{};
+  };
+
   class Transport final : public ports::Transport {
    public:
     Transport(SmallServer& owner, model::UserId who)
-        : user(who), server_(owner), alive_(std::make_shared<bool>(true)) {
-      server_.sessions_.push_back(this);
+        : session(std::make_shared<Session>(owner, who)),
+          server_(owner),
+          alive_(std::make_shared<bool>(true)) {
+      session->on = this;
+      server_.transports_.push_back(this);
+      server_.sessions_.push_back(session);
     }
     ~Transport() override { leave(); }
     void set_handler(Handler* handler) override { handler_ = handler; }
     void send(std::string_view frame) override {
       if (ended_) return;
       server_.time.post([this, weak = std::weak_ptr<bool>(alive_), text = std::string(frame)] {
-        if (!weak.lock() || ended_) return;
-        for (auto& parsed : wire::parse_client_frames(text).frames) {
-          if (parsed.ok() && !ended_) server_.take(*this, *parsed);
+        if (!weak.lock() || ended_ || mute_) return;
+        if (server_.breaks && server_.breaks()) return break_off(false);
+        const auto parsed = wire::parse_client_frames(text);
+        if (parsed.received) session->took(*parsed.received);
+        for (const auto& one : parsed.frames) {
+          if (one.ok() && !ended_) server_.think(session, *one);
         }
       });
     }
     size_t outbox_bytes() const override { return 0; }
-    void close(uint16_t code, std::string_view reason) override { end(code, std::string(reason)); }
+    void close(uint16_t code, std::string_view reason) override {
+      if (code == 1000) server_.end_session(*session);
+      end(code, std::string(reason));
+    }
     std::string peer() const override { return ""; }
 
-    void push(std::string text) {
-      server_.counted += wire::parse_server_frames(text).counted;
-      if (server_.lets_out && !server_.lets_out(text)) return;
+    void deliver(std::string text) {
       server_.time.post([this, weak = std::weak_ptr<bool>(alive_), text = std::move(text)] {
-        if (weak.lock() && !ended_) handler_->on_frame(text);
+        if (!weak.lock() || ended_ || deaf_) return;
+        if (server_.breaks && server_.breaks()) return break_off(true);
+        handler_->on_frame(text);
       });
     }
     void end(uint16_t code, std::string reason) {
@@ -244,34 +318,66 @@ class SmallServer {
         handler_->on_closed(code, reason);
       });
     }
-    const model::UserId user;
-    bool said_hello = false;
+    // What is behind on the same way is lost. What goes the other way may still come.
+    void break_off(bool to_client) {
+      const bool noticed = !server_.breaks_one_way || !to_client;
+      mute_ = noticed;
+      deaf_ = to_client;
+      if (noticed) return end(1006, "");
+      server_.time.post([this, weak = std::weak_ptr<bool>(alive_)] {
+        if (!weak.lock() || ended_) return;
+        handler_->on_closed(1006, "");
+      });
+    }
+    std::shared_ptr<Session> session;
 
    private:
-    void leave() { std::erase(server_.sessions_, this); }
+    void leave() {
+      std::erase(server_.transports_, this);
+      if (session->on != this) return;
+      session->on = nullptr;
+      if (!server_.resumes || !session->welcomed) server_.end_session(*session);
+    }
     SmallServer& server_;
     Handler* handler_ = nullptr;
-    bool ended_ = false;
+    bool ended_ = false, mute_ = false, deaf_ = false;
     std::shared_ptr<bool> alive_;
   };
 
-  void take(Transport& session, const wire::ClientFrame& frame);
-  void take_send(Transport& session, const wire::MessageSend& send);
-  void take_sync(Transport& session, const wire::SyncFrame& sync);
-  void take_pull(Transport& session, const wire::PullFrame& pull);
-  void take_history(Transport& session, const wire::HistoryFrame& history);
-  void take_create(Transport& session, const wire::ConversationCreate& create);
-  void take_mark(Transport& session, const wire::MarkFrame& mark);
+  void end_session(Session& session) {
+    std::erase_if(sessions_, [&session](const auto& one) { return one.get() == &session; });
+  }
+  void take_over(Session& held, Session& fresh_one) {
+    Transport* transport = fresh_one.on;
+    if (Transport* before = std::exchange(held.on, transport)) before->end(1000, "");
+    transport->session = held.shared_from_this();
+    end_session(fresh_one);
+  }
+  void think(std::shared_ptr<Session> session, const wire::ClientFrame& frame) {
+    if (!thinks || std::holds_alternative<wire::Hello>(frame)) return take(*session, frame);
+    session->busy_until = std::max(session->busy_until, time.monotonic() + thinks());
+    time.after(session->busy_until - time.monotonic(), [this, session, frame] { take(*session, frame); });
+  }
+  void take(Session& session, const wire::ClientFrame& frame);
+  void take_hello(Session& fresh_one, const wire::Hello& hello);
+  void take_send(Session& session, const wire::MessageSend& send);
+  void take_sync(Session& session, const wire::SyncFrame& sync);
+  void take_pull(Session& session, const wire::PullFrame& pull);
+  void take_history(Session& session, const wire::HistoryFrame& history);
+  void take_create(Session& session, const wire::ConversationCreate& create);
+  void take_mark(Session& session, const wire::MarkFrame& mark);
   template <class Frame>
-  void take_change(Transport& session, const Frame& frame, model::ConversationId id, Body body);
+  void take_change(Session& session, const Frame& frame, model::ConversationId id, Body body);
   std::vector<std::string> cover(const Chat& chat, model::UserId user, uint64_t from, uint64_t upto,
                                  wire::PageFrame& page);
-  static void refuse(Transport& session, wire::Request request, wire::Code code,
+  static void refuse(Session& session, wire::Request request, wire::Code code,
                      std::optional<model::ClientId> missing = {}) {
     session.push(wire::encode(wire::ErrorFrame{.request = request, .code = code, .missing = missing}));
   }
 
-  std::vector<Transport*> sessions_;
+  std::vector<Transport*> transports_;
+  std::vector<std::shared_ptr<Session>> sessions_;
+  uint64_t last_session_ = 0;
   uint64_t last_random_ = 0;
 };
 

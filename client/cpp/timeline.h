@@ -63,6 +63,8 @@ class Timeline {
   std::optional<model::Cursor> check() const;
   // The largest message id seen here.
   model::Cursor newest() const;
+  // It came too early.
+  bool waits(model::Seq seq) const { return early_.contains(seq); }
   bool behind() const { return view_.have.seq < view_.head; }
 
   // Drops the copy; what `self` said in it is kept as lost until it is seen again.

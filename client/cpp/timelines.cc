@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/seed_bug.h"
 #include "client/cpp/backoff.h"
 
 namespace tidings::client {
@@ -20,7 +21,10 @@ bool Timelines::add(const model::Event& event, MonotonicTime now) {
   if (!conversation) return true;
   conversation->gone = false;
   Timeline::Applied applied;
-  const auto outcome = conversation->timeline.add(event, syncing_ || conversation->unchecked, applied);
+  Timeline& timeline = conversation->timeline;
+  const bool waited = timeline.waits(event.seq);
+  const auto outcome = timeline.add(event, syncing_ || conversation->unchecked, applied);
+  if (!waited && timeline.waits(event.seq)) sink_.on_held(event);
   return settle(*conversation, outcome, applied, now);
 }
 
@@ -44,7 +48,7 @@ bool Timelines::page(const wire::PageFrame& page, MonotonicTime now) {
   const auto outcome = conversation.timeline.page(page, after, applied);
   if (outcome == Timeline::Outcome::fine) {
     conversation.unchecked = false;
-    if (!page.more) conversation.listed = false;
+    if (!page.more) conversation.listed = conversation.dirty = false;
   }
   // A history that contradicts itself would be fetched again for ever.
   if (outcome == Timeline::Outcome::diverged && after.value == 0 && conversation.recovering) return false;
@@ -54,7 +58,7 @@ bool Timelines::page(const wire::PageFrame& page, MonotonicTime now) {
   take_marks(conversation, page.marks, page.counts, page.members, page.head, false, now);
 
   conversation.fruitless = conversation.timeline.view().have.seq > had ? 0 : conversation.fruitless + 1;
-  if (page.more) {
+  if (page.more && !TIDINGS_SEED_BUG(4)) {
     if (!conversation.recovering) unsettled_.erase(page.conversation);
     want_pull(conversation, now, {});
     return true;
@@ -64,7 +68,8 @@ bool Timelines::page(const wire::PageFrame& page, MonotonicTime now) {
     if (!lost.empty()) sink_.on_lost(page.conversation, std::move(lost));
   }
   unsettled_.erase(page.conversation);
-  if (conversation.timeline.view().left) conversation.timeline.expect_no_more();
+  if (conversation.timeline.view().left || (page.more && TIDINGS_SEED_BUG(4)))
+    conversation.timeline.expect_no_more();
   if (conversation.timeline.behind()) try_later(conversation, std::nullopt, now);
   return true;
 }
@@ -96,6 +101,8 @@ void Timelines::took(Conversation& conversation, const model::Event& event, Mono
   if (event.conversation == own_log_) return took_own(event, now);
   conversation.unread.apply(event, self_);
   if (view.left) {
+    // A mark that did not arrive before is refused now: the server's count is what other devices show, too.
+    if (marking_.wanted_is_ahead(event.conversation)) rows_.want(event.conversation);
     marking_.forget(event.conversation);
   } else if (event.from != self_) {
     // What is being pulled ends with a page from which on the server derives it.
@@ -167,8 +174,10 @@ void Timelines::ended(Conversation& conversation) {
   view.left = true;
   conversation.timeline.expect_no_more();
   conversation.recovering = false;
+  conversation.dirty = false;
   conversation.unchecked = false;
   unsettled_.erase(view.conversation);
+  if (marking_.wanted_is_ahead(view.conversation)) rows_.want(view.conversation);
   marking_.forget(view.conversation);
   auto lost = conversation.timeline.take_lost();
   if (!lost.empty()) sink_.on_lost(view.conversation, std::move(lost));
@@ -196,6 +205,7 @@ void Timelines::forget_gone(Conversation& conversation) {
   forget(conversation);
   conversation.gone = true;
   conversation.recovering = false;
+  conversation.dirty = false;
   unsettled_.erase(id);
   if (had_copy) sink_.on_reset(id);
   auto lost = conversation.timeline.take_lost();

@@ -33,6 +33,8 @@ class Timelines {
    public:
     virtual ~Sink() = default;
     virtual void on_event(const model::Event& event) = 0;
+    // It waits to be shown.
+    virtual void on_held(const model::Event& event) = 0;
     virtual void on_reset(const model::ConversationId& conversation) = 0;
     // Own messages that the server had ticked and has no more.
     virtual void on_lost(const model::ConversationId& conversation, std::vector<OutboxMessage> lost) = 0;
@@ -62,8 +64,12 @@ class Timelines {
     size_t chunk_rows_max = 500;
   };
   void connected(const Welcomed& welcomed);
-  void disconnected();
+  void paused() { connected_ = false; }
+  // The session of before goes on: what is not answered is asked again.
+  void resumed(base::MonotonicTime now);
 
+  // Something was left out of these conversations: they are pulled, or the list is asked what has changed.
+  void dirty(const wire::Dirty& dirty, base::MonotonicTime now);
   [[nodiscard]] bool receipt(const wire::Receipt& receipt, base::MonotonicTime now);
   // An answer to a mark; false if its request is none of these.
   bool marked(const wire::Ok& ok, base::MonotonicTime now);
@@ -125,8 +131,9 @@ class Timelines {
     int fruitless = 0;        // pulls that were refused or brought nothing
     bool recovering = false;  // lost messages are known once all of it was fetched
     bool unchecked =
-        false;          // the server started anew, and no pull has shown yet that it agrees with our copy
-    bool gone = false;  // the server does not know it
+        false;           // the server started anew, and no pull has shown yet that it agrees with our copy
+    bool gone = false;   // the server does not know it
+    bool dirty = false;  // the server has left something out, and no page has come since
     Unread unread;
     uint64_t mark_count = 0;
     model::Seq asked_for;  // the read mark for which a row was asked, because unread could not be counted
@@ -141,18 +148,22 @@ class Timelines {
     base::MonotonicTime deadline{};
   };
 
+  void disconnected();
   Conversation* find_or_add(const model::ConversationId& id);
   const Conversation* find(const model::ConversationId& id) const;
   bool settle(Conversation& conversation, Timeline::Outcome outcome, const Timeline::Applied& applied,
               base::MonotonicTime now);
   std::optional<InFlight> answered(wire::Request request);
   void forget_requests(const model::ConversationId& id);
+  // Asks for the oldest page that is waited for once more; it is still good if it comes after all.
+  void pull_again(base::MonotonicTime now);
   void want_pull(Conversation& conversation, base::MonotonicTime now, base::nanoseconds delay);
   void look_for_gap(Conversation& conversation, base::MonotonicTime now);
   void reset(Conversation& conversation, base::MonotonicTime now);
   void forget_gone(Conversation& conversation);
   void try_later(Conversation& conversation, std::optional<uint64_t> retry_ms, base::MonotonicTime now);
   bool end_sync(base::MonotonicTime now);
+  void sync_changes(base::MonotonicTime now);
   void took(Conversation& conversation, const model::Event& event, base::MonotonicTime now);
   void took_own(const model::Event& event, base::MonotonicTime now);
   // Nothing of it is to be fetched but what comes from now on.
@@ -188,6 +199,8 @@ class Timelines {
 
   bool connected_ = false;
   bool syncing_ = true;
+  bool list_dirty_ = false;  // a further sync has to follow
+  bool resyncing_ = false;   // what came live before it may be newer than its rows
   VectorSync sync_;
   std::optional<model::Position> activity_;      // of the last sync that was completed
   std::optional<model::Position> new_activity_;  // the lowest one of this sync
@@ -196,6 +209,7 @@ class Timelines {
   base::MonotonicTime sync_asked_{};
   base::MonotonicTime sync_at_ = base::MonotonicTime::min();  // to send, or to send again
 
+  base::MonotonicTime read_at_ = base::MonotonicTime::min();  // asks for nothing before
   std::set<model::ConversationId> unsettled_;
   std::deque<model::ConversationId> queue_;
   std::map<wire::Request, InFlight> in_flight_;

@@ -153,6 +153,8 @@ void Timelines::drop_wishes(const model::ConversationId& id, wire::Code why) {
 }
 
 void Timelines::ask(std::vector<wire::ClientFrame>& frames, MonotonicTime now) {
+  for (auto& frame : marking_.due(now, last_request_)) frames.emplace_back(std::move(frame));
+  if (read_at_ > now) return;
   for (auto& frame : rows_.due(now, last_request_)) frames.emplace_back(std::move(frame));
   std::vector<Histories::Wish> needless;
   for (auto& frame : histories_.due(
@@ -163,7 +165,6 @@ void Timelines::ask(std::vector<wire::ClientFrame>& frames, MonotonicTime now) {
     const Conversation* conversation = find(wish.conversation);
     answer(wish, Older{0, conversation && conversation->timeline.view().earlier});
   }
-  for (auto& frame : marking_.due(now, last_request_)) frames.emplace_back(std::move(frame));
 }
 
 bool Timelines::whole() {

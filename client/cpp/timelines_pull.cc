@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "client/cpp/alarm.h"
 #include "client/cpp/backoff.h"
 #include "client/cpp/timelines.h"
 
@@ -45,9 +46,12 @@ void Timelines::forget_requests(const model::ConversationId& id) {
 
 bool Timelines::refused(const wire::ErrorFrame& error, MonotonicTime now) {
   if (!error.request) return true;
+  // It is not this conversation alone.
+  if (error.code == wire::Code::rate_limited)
+    read_at_ = std::max(read_at_, now + retry_wait(random_, error, retry_first, retry_cap, 0));
   if (*error.request == sync_request_) {
     sync_request_ = 0;
-    sync_at_ = now + retry_wait(random_, error.retry_ms, retry_first, retry_cap, sync_refused_++);
+    sync_at_ = now + retry_wait(random_, error, retry_first, retry_cap, sync_refused_++);
     return true;
   }
   if (rows_.refused(error, now)) return true;
@@ -88,6 +92,14 @@ bool Timelines::refused(const wire::ErrorFrame& error, MonotonicTime now) {
   return true;
 }
 
+void Timelines::pull_again(MonotonicTime now) {
+  Conversation& conversation = conversations_.at(in_flight_.begin()->second.conversation);
+  late_.insert(in_flight_.extract(in_flight_.begin()));
+  if (late_.size() > late_max) late_.erase(late_.begin());
+  conversation.pull = Pull::none;
+  want_pull(conversation, now, {});
+}
+
 std::vector<wire::ClientFrame> Timelines::due(MonotonicTime now) {
   std::vector<wire::ClientFrame> frames;
   if (!connected_) return frames;
@@ -99,21 +111,16 @@ std::vector<wire::ClientFrame> Timelines::due(MonotonicTime now) {
     frames.push_back(sync_.frame(sync_request_));
     return frames;
   }
-  while (!in_flight_.empty() && in_flight_.begin()->second.deadline <= now) {
-    Conversation& conversation = conversations_.at(in_flight_.begin()->second.conversation);
-    late_.insert(in_flight_.extract(in_flight_.begin()));
-    if (late_.size() > late_max) late_.erase(late_.begin());
-    conversation.pull = Pull::none;
-    want_pull(conversation, now, {});
-  }
+  while (!in_flight_.empty() && in_flight_.begin()->second.deadline <= now) pull_again(now);
   while (!wakes_.empty() && wakes_.begin()->first <= now) {
     const model::ConversationId id = wakes_.extract(wakes_.begin()).mapped();
     Conversation& conversation = conversations_.at(id);
     if (conversation.pull != Pull::waits || conversation.pull_at > now) continue;
     conversation.pull = Pull::none;
-    if (conversation.timeline.behind() || unsettled_.contains(id)) want_pull(conversation, now, {});
+    if (conversation.timeline.behind() || conversation.dirty || unsettled_.contains(id))
+      want_pull(conversation, now, {});
   }
-  while (!queue_.empty() && in_flight_.size() < pulls_max_) {
+  while (!queue_.empty() && in_flight_.size() < pulls_max_ && read_at_ <= now) {
     const model::ConversationId id = queue_.front();
     queue_.pop_front();
     Conversation& conversation = conversations_.at(id);
@@ -136,10 +143,10 @@ std::optional<MonotonicTime> Timelines::next() const {
   std::optional<MonotonicTime> next;
   if (!in_flight_.empty()) next = in_flight_.begin()->second.deadline;
   if (!wakes_.empty() && (!next || wakes_.begin()->first < *next)) next = wakes_.begin()->first;
-  for (const auto& at : {marking_.next(), rows_.next(), histories_.next()}) {
-    if (at && (!next || *at < *next)) next = at;
-  }
-  return next;
+  auto read = earlier(rows_.next(), histories_.next());
+  if (!queue_.empty() && in_flight_.size() < pulls_max_) read = read_at_;
+  if (read) read = std::max(*read, read_at_);
+  return earlier(earlier(next, read), marking_.next());
 }
 
 void Timelines::look_for_gap(Conversation& conversation, MonotonicTime now) {

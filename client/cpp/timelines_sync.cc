@@ -45,6 +45,8 @@ void Timelines::connected(const Welcomed& welcomed) {
 void Timelines::disconnected() {
   connected_ = false;
   syncing_ = true;
+  list_dirty_ = false;
+  resyncing_ = false;
   sync_request_ = 0;
   sync_refused_ = 0;
   sync_at_ = MonotonicTime::min();
@@ -55,7 +57,42 @@ void Timelines::disconnected() {
   marking_.disconnected();
   rows_.disconnected();
   histories_.disconnected();
-  for (auto& [id, conversation] : conversations_) conversation.pull = Pull::none;
+  for (auto& [id, conversation] : conversations_) {
+    conversation.pull = Pull::none;
+    conversation.dirty = false;
+  }
+}
+
+void Timelines::resumed(MonotonicTime now) {
+  connected_ = true;
+  if (std::exchange(sync_request_, 0) != 0) sync_at_ = MonotonicTime::min();
+  while (!in_flight_.empty()) pull_again(now);
+  rows_.resumed();
+  histories_.resumed();
+  marking_.resumed(now);
+}
+
+void Timelines::dirty(const wire::Dirty& dirty, MonotonicTime now) {
+  for (const wire::Dirty::Row& row : dirty.conversations) {
+    Conversation* conversation = find_or_add(row.conversation);
+    if (!conversation) continue;
+    conversation->dirty = true;
+    conversation->listed = true;
+    want_pull(*conversation, now, {});
+  }
+  if (!dirty.list) return;
+  list_dirty_ = true;
+  if (!syncing_) sync_changes(now);
+}
+
+// The history is the one that this session began with, so a row can only be older than what came live.
+void Timelines::sync_changes(MonotonicTime now) {
+  list_dirty_ = false;
+  resyncing_ = syncing_ = true;
+  sync_refused_ = 0;
+  sync_at_ = now;
+  new_activity_.reset();
+  sync_.start({}, 1, activity_);
 }
 
 bool Timelines::synced(const wire::SyncAnswer& answer, MonotonicTime now) {
@@ -96,8 +133,8 @@ bool Timelines::take_row(const wire::SyncedConversation& row, bool alone, Monoto
   Timeline& timeline = conversation.timeline;
   conversation.gone = false;
   conversation.listed = true;
-  // Of a row that was asked for alone, live events may have gone past it.
-  if (!alone || row.head.seq >= timeline.view().have.seq) {
+  // Of a row that was asked for in between, live events may have gone past it.
+  if (!(alone || resyncing_) || row.head.seq >= timeline.view().have.seq) {
     if (!settle(conversation, timeline.compare(row.head), {}, now)) return false;
     if (begins_at_head(conversation)) {
       timeline.start_at(row.head, row.ord);
@@ -111,6 +148,9 @@ bool Timelines::take_row(const wire::SyncedConversation& row, bool alone, Monoto
   fold(timeline.view(), row);
   if (row.kind != model::ConversationKind::self) anchor(conversation, row);
   conversation.mark_count = row.mark_count;
+  // Members that only a row of a lost branch told of are not taken back by any event.
+  const bool lists_all = !row.left && row.marks.size() == row.members;
+  if (lists_all && row.head.seq >= timeline.view().have.seq) keep_members(timeline.view(), row.marks);
   take_marks(conversation, row.marks, {}, 0, row.head.seq, true, now);
   sink_.on_listed(row.conversation);
   if (!alone) return true;
@@ -124,7 +164,12 @@ bool Timelines::take_row(const wire::SyncedConversation& row, bool alone, Monoto
 
 bool Timelines::end_sync(MonotonicTime now) {
   syncing_ = false;
+  resyncing_ = false;
   activity_ = new_activity_;
+  if (list_dirty_) {
+    sync_changes(now);
+    return true;
+  }
   for (auto& [id, conversation] : conversations_) {
     // After a restore the server may not know a conversation at all, and then it is not listed either.
     if (conversation.unchecked) {

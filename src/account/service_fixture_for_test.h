@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <sodium.h>
 
-#include "account/service.h"
+#include "account/local_service.h"
 #include "engine/memory/memory_accounts.h"
 #include "test/contract/hand_executor.h"
 
@@ -60,16 +60,16 @@ class ServiceTest : public testing::Test {
  protected:
   void SetUp() override { restart(); }
   void restart() {
-    service.emplace(Service::Parts{accounts,
-                                   clock,
-                                   random,
-                                   home,
-                                   sql,
-                                   hashing,
-                                   limits,
-                                   {crypto_pwhash_OPSLIMIT_MIN, crypto_pwhash_MEMLIMIT_MIN},
-                                   sign_up_mode,
-                                   &registry});
+    service.emplace(LocalService::Parts{accounts,
+                                        clock,
+                                        random,
+                                        home,
+                                        sql,
+                                        hashing,
+                                        limits,
+                                        {crypto_pwhash_OPSLIMIT_MIN, crypto_pwhash_MEMLIMIT_MIN},
+                                        sign_up_mode,
+                                        &registry});
     ASSERT_TRUE(service->start().ok());
     service->on_revoked(shard, [this](model::DeviceId device) { revoked.push_back(device); });
   }
@@ -139,7 +139,7 @@ class ServiceTest : public testing::Test {
   HomeExecutor home;
   contract::HandExecutor sql, hashing, shard;
   std::vector<model::DeviceId> revoked;
-  std::optional<Service> service;
+  std::optional<LocalService> service;
 };
 
 }  // namespace tidings::account

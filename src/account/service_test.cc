@@ -217,7 +217,7 @@ TEST_F(ServiceTest, OnRealThreadsEveryCallIsAnsweredOnce) {
   base::ThreadExecutor real_home("home"), real_sql("sql"), real_hashing("hash", 2), real_shard("shard");
   std::atomic<int> answered = 0, good = 0;
   {
-    Service real({accounts,
+    LocalService real({accounts,
                   clock,
                   random,
                   real_home,

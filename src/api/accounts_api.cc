@@ -44,6 +44,7 @@ std::string users_json(const std::vector<Profile>& profiles) {
 }
 
 void create_account(const Api::Parts& parts, const CallPtr& call) {
+  if (!call->admit(parts.gateway.rates().log_in(call->request().peer, parts.clock.monotonic()))) return;
   auto body = call->body(parts.limits.json_depth_max);
   if (!body) return;
   std::string handle(body->text("handle")), password(body->text("password"));

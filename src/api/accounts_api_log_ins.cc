@@ -34,6 +34,7 @@ account::Callback<void> answer_done(const CallPtr& call) {
 }
 
 void log_in(const Api::Parts& parts, const CallPtr& call) {
+  if (!call->admit(parts.gateway.rates().log_in(call->request().peer, parts.clock.monotonic()))) return;
   auto body = call->body(parts.limits.json_depth_max);
   if (!body) return;
   std::string handle(body->text("handle")), password(body->text("password"));
@@ -97,6 +98,7 @@ void remove_device(const Api::Parts& parts, const CallPtr& call) {
 }
 
 void change_password(const Api::Parts& parts, const CallPtr& call) {
+  if (!call->admit(parts.gateway.rates().log_in(call->request().peer, parts.clock.monotonic()))) return;
   auto body = call->body(parts.limits.json_depth_max);
   if (!body) return;
   std::string old_password(body->text("old")), new_password(body->text("new"));

@@ -6,6 +6,7 @@
 #include "api/health_api.h"
 #include "api/members_api.h"
 #include "api/messages_api.h"
+#include "api/metrics_api.h"
 #include "api/poll_api.h"
 #include "api/sync_api.h"
 #include "base/bytes.h"
@@ -40,7 +41,11 @@ Code code_of(int status) {
 
 }  // namespace
 
-Api::Api(Parts parts) : parts_(std::move(parts)) {
+Api::Api(Parts parts)
+    : parts_(std::move(parts)),
+      own_registry_(parts_.metrics ? nullptr : std::make_unique<base::Registry>()),
+      metrics_(parts_.metrics ? *parts_.metrics : *own_registry_) {
+  if (!parts_.metrics) parts_.metrics = own_registry_.get();
   add_account_routes(router_, parts_, alive_);
   add_conversation_routes(router_, parts_);
   add_member_routes(router_, parts_, alive_);
@@ -49,16 +54,20 @@ Api::Api(Parts parts) : parts_(std::move(parts)) {
   add_poll_routes(router_, parts_);
   add_block_routes(router_, parts_);
   add_health_routes(router_, parts_);
+  add_metrics_routes(router_, parts_);
 }
 
 void Api::on_request(net::HttpRequest request, net::HttpReply reply) {
   auto found = router_.find(request.method, request.path);
-  const auto call = std::make_shared<Call>(std::move(request), std::move(reply), random_id(parts_.random));
+  const auto call =
+      std::make_shared<Call>(std::move(request), std::move(reply), random_id(parts_.random), metrics_);
+  if (!call->admit(parts_.gateway.rates().call(call->request().peer, parts_.clock.monotonic()))) return;
   if (!found.route) {
     if (found.allowed.empty()) return call->refuse({Code::not_found, ""});
     return call->refuse({Code::unsupported, "This path has other methods: " + found.allowed + "."}, 405,
                         {{"Allow", found.allowed}});
   }
+  call->set_route(found.route->pattern);
   call->set_parameters(std::move(found.parameters));
   if (found.route->login == Login::not_needed) return found.route->handler(call);
   auto token = call->token();
@@ -67,16 +76,24 @@ void Api::on_request(net::HttpRequest request, net::HttpReply reply) {
   if (found.route->login == Login::token_only) return found.route->handler(call);
   parts_.accounts.authenticate(
       std::move(token), parts_.executor,
-      [call, route = found.route, alive = std::weak_ptr(alive_)](wire::Answer<account::Identity> identity) {
+      [this, call, route = found.route,
+       alive = std::weak_ptr(alive_)](wire::Answer<account::Identity> identity) {
         if (alive.expired()) return;
         if (!identity) return call->refuse(identity.error());
         call->set_who(*identity);
+        call->forget_budgets();
+        if (!call->admit(parts_.gateway.rates().request(call->who(), parts_.clock.monotonic()))) return;
         route->handler(call);
       });
 }
 
 net::HttpResponse Api::refusal(int status, std::string_view detail) {
-  return problem_response({code_of(status), std::string(detail)}, status);
+  const std::string request_id = random_id(parts_.random);
+  const wire::Problem problem{code_of(status), std::string(detail)};
+  metrics_.refused(problem.code).add();
+  auto response = problem_response(problem, request_id, status);
+  response.headers.emplace_back("X-Request-Id", request_id);
+  return response;
 }
 
 }  // namespace tidings::api

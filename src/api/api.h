@@ -29,7 +29,9 @@ class Api : public net::HttpHandler {
     const base::Limits& limits;
     std::function<bool()> ready;  // writes are accepted
     std::function<void(std::unique_ptr<net::WebSocket>)> on_socket;
-    std::string version = {};  // "": of this build
+    std::string version = {};           // "": of this build
+    base::Registry* metrics = nullptr;  // of the process; one of its own if null
+    std::string metrics_token = {};     // with it anybody may read /metrics; "": only who is on this machine
   };
   explicit Api(Parts parts);
 
@@ -39,6 +41,8 @@ class Api : public net::HttpHandler {
 
  private:
   Parts parts_;
+  std::unique_ptr<base::Registry> own_registry_;
+  Metrics metrics_;
   Router router_;
   // An answer of accounts may come when this is gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -33,6 +33,9 @@ class ApiTest : public gateway::GatewayTest {
     if (mark != target.npos) request.query = target.substr(mark + 1);
     request.headers = std::move(headers);
     if (!token.empty()) request.headers.emplace_back("authorization", "bearer " + token);
+    // So that refusals can be compared.
+    if (!net::find_header(request.headers, "X-Request-Id"))
+      request.headers.emplace_back("X-Request-Id", "test");
     request.body = std::move(body);
     auto answered = std::make_shared<Answered>();
     (api ? api : &api_)->on_request(std::move(request), [answered](net::HttpResponse response) {

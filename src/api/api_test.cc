@@ -1,3 +1,4 @@
+#include "account/local_service.h"
 #include "api/api_for_test.h"
 #include "api/time_text.h"
 
@@ -46,7 +47,8 @@ TEST_F(ApiTest, ALogOutThatFailedMayBeRepeatedUntilItSucceeds) {
                                {},
                                base::wall_from_ms(2'000'000'000'000)})
                   .ok());
-  account::Service service{{accounts, time_, random_, executor_, executor_, executor_, limits_, {1, 8192}}};
+  account::LocalService service{
+      {accounts, time_, random_, executor_, executor_, executor_, limits_, {1, 8192}}};
   ASSERT_TRUE(service.start().ok());
   Api api{{*gateway_, service, executor_, time_, random_, limits_, [] { return true; }, {}, ""}};
   const auto log_out = [&](const std::string& token) {
@@ -303,7 +305,7 @@ TEST_F(ApiTest, HealthAndVersionNeedNoToken) {
 }
 
 TEST_F(ApiTest, EveryAnswerHasARequestIdTheAskersIfItIsOne) {
-  EXPECT_EQ(ask("GET", "/livez")->header("X-Request-Id").size(), 16u);
+  EXPECT_EQ(ask("GET", "/livez", "", {{"X-Request-Id", ""}})->header("X-Request-Id").size(), 16u);
   EXPECT_EQ(ask("GET", "/livez", "", {{"X-Request-Id", "abc-1"}})->header("X-Request-Id"), "abc-1");
   EXPECT_EQ(ask("GET", "/livez", "", {{"X-Request-Id", "a\r\nSet-Cookie: x"}})->header("X-Request-Id").size(),
             16u);

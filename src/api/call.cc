@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "api/rate_headers.h"
+#include "base/log_line.h"
 #include "wire/json_writer.h"
 
 namespace tidings::api {
@@ -32,7 +34,7 @@ bool is_request_id(std::string_view text) {
 
 }  // namespace
 
-net::HttpResponse problem_response(const wire::Problem& problem, int status) {
+net::HttpResponse problem_response(const wire::Problem& problem, std::string_view request_id, int status) {
   const auto& row = wire::row(problem.code);
   net::HttpResponse response;
   response.status = status != 0 ? status : row.http_status;
@@ -42,13 +44,41 @@ net::HttpResponse problem_response(const wire::Problem& problem, int status) {
   json.key("code").string(row.name);
   json.key("detail").string(problem.detail.empty() ? row.sentence : problem.detail);
   if (problem.retry_ms > 0) json.key("retry_ms").number(problem.retry_ms);
-  json.end_object();
+  json.key("request_id").string(request_id).end_object();
   response.headers.emplace_back("Content-Type", "application/problem+json");
   if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"tidings\"");
   if (row.retry == wire::Retry::as_is && response.status >= 429)
     response.headers.emplace_back("Retry-After",
                                   std::to_string(std::max<uint64_t>(1, (problem.retry_ms + 999) / 1000)));
   return response;
+}
+
+namespace {
+
+std::string id_of(const net::HttpRequest& request, std::string made) {
+  const auto* given = net::find_header(request.headers, "X-Request-Id");
+  return given && is_request_id(*given) ? *given : std::move(made);
+}
+
+}  // namespace
+
+Call::Call(net::HttpRequest request, net::HttpReply reply, std::string request_id, Metrics& metrics)
+    : request_(std::move(request)),
+      reply_(std::move(reply)),
+      request_id_(id_of(request_, std::move(request_id))),
+      metrics_(metrics) {
+  metrics_.calls.add();
+  metrics_.under_way.add(1);
+}
+
+Call::~Call() {
+  if (reply_) metrics_.under_way.add(-1);
+}
+
+bool Call::admit(const gateway::Rates::Asked& asked) {
+  tell(asked.budget);
+  if (asked.refused) refuse(*asked.refused);
+  return !asked.refused;
 }
 
 std::string Call::token() const {
@@ -84,21 +114,38 @@ void Call::answer(int status, std::string json) {
   reply({status, {{"Content-Type", "application/json"}}, std::move(json)});
 }
 
+void Call::answer_text(std::string content_type, std::string text) {
+  reply({200, {{"Content-Type", std::move(content_type)}}, std::move(text)});
+}
+
 void Call::answer_empty(int status) {
   reply({status, {}, ""});
 }
 
 void Call::refuse(const wire::Problem& problem, int status, net::HttpHeaders headers) {
-  auto response = problem_response(problem, status);
+  if (!reply_) return;
+  auto response = problem_response(problem, request_id_, status);
+  metrics_.refused(problem.code).add();
+  // Whoever asks too fast must not fill the disk of who runs the server with it.
+  const auto level = problem.code == wire::Code::internal ? base::LogLevel::error : base::LogLevel::debug;
+  if (base::logs(level)) {
+    base::log_fields(level, "api: refused",
+                     {{"request_id", request_id_},
+                      {"code", wire::name(problem.code)},
+                      {"status", std::to_string(response.status)},
+                      {"method", request_.method},
+                      {"route", route_},
+                      {"address", request_.peer}});
+  }
   for (auto& header : headers) response.headers.push_back(std::move(header));
   reply(std::move(response));
 }
 
 void Call::reply(net::HttpResponse response) {
   if (!reply_) return;
-  // The asker's own id comes back, if it is one.
-  const auto* given = net::find_header(request_.headers, "X-Request-Id");
-  response.headers.emplace_back("X-Request-Id", given && is_request_id(*given) ? *given : request_id_);
+  response.headers.emplace_back("X-Request-Id", request_id_);
+  add_rate_headers(response.headers, budgets_);
+  metrics_.under_way.add(-1);
   std::exchange(reply_, net::HttpReply())(std::move(response));
 }
 

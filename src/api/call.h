@@ -7,19 +7,22 @@
 #include <vector>
 
 #include "account/service.h"
+#include "api/metrics.h"
+#include "gateway/rates.h"
 #include "net/http.h"
 #include "wire/codes.h"
 #include "wire/json_reader.h"
 
 namespace tidings::api {
 
-// problem+json; `status` 0: the code's own. `detail` "": the code's sentence.
-net::HttpResponse problem_response(const wire::Problem& problem, int status = 0);
+// problem+json; `status` 0: the code's own. `detail` "": the code's sentence. X-Request-Id is not in it.
+net::HttpResponse problem_response(const wire::Problem& problem, std::string_view request_id, int status = 0);
 
 class Call {
  public:
-  Call(net::HttpRequest request, net::HttpReply reply, std::string request_id)
-      : request_(std::move(request)), reply_(std::move(reply)), request_id_(std::move(request_id)) {}
+  // The asker's own X-Request-Id is kept if it is one (1 to 64 of A-Z a-z 0-9 - _ .), else `request_id`.
+  Call(net::HttpRequest request, net::HttpReply reply, std::string request_id, Metrics& metrics);
+  ~Call();
 
   const net::HttpRequest& request() const { return request_; }
   // What stood for the {…} of the route, in order.
@@ -28,6 +31,13 @@ class Call {
   // Who asks; on routes that need a log-in.
   const account::Identity& who() const { return who_; }
   void set_who(account::Identity who) { who_ = who; }
+  // The pattern of its route, for log lines: the path itself may name somebody.
+  void set_route(std::string_view pattern) { route_ = pattern; }
+  // What a rate said: the answer will tell it. False: it is refused. Budgets of addresses are told until
+  // there is one of the asker's own.
+  bool admit(const gateway::Rates::Asked& asked);
+  void tell(const gateway::Budget& budget) { budgets_.push_back(budget); }
+  void forget_budgets() { budgets_.clear(); }
   // Behind "Bearer"; "" if there is none.
   std::string token() const;
 
@@ -37,6 +47,7 @@ class Call {
 
   // Each call is answered once; a second answer is dropped.
   void answer(int status, std::string json);
+  void answer_text(std::string content_type, std::string text);
   void answer_empty(int status);
   void refuse(const wire::Problem& problem, int status = 0, net::HttpHeaders headers = {});
 
@@ -45,7 +56,10 @@ class Call {
 
   net::HttpRequest request_;
   net::HttpReply reply_;
-  std::string request_id_;
+  const std::string request_id_;
+  Metrics& metrics_;
+  std::string route_ = "-";
+  std::vector<gateway::Budget> budgets_;
   std::vector<std::string> parameters_;
   account::Identity who_;
 };

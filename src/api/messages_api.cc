@@ -31,6 +31,7 @@ void send_message(const Api::Parts& parts, const CallPtr& call) {
   model::Message message{*wire::message_kind_named(kind), std::string(text)};
   const auto client_id = client_id_of(parts, call);
   if (!client_id) return;
+  call->tell(parts.gateway.rates().sends_after_one(call->who(), parts.clock.monotonic()));
   parts.gateway.send_message(call->who(), *conversation, *client_id, std::move(message),
                              answer_with(call, Outcome::sent));
 }

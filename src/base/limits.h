@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/time.h"
+#include "base/rate.h"
 
 namespace tidings::base {
 
@@ -61,7 +61,9 @@ struct Limits {
   size_t log_queue_bytes_max = 64u << 20;              // appended, not yet written: busy
   size_t log_group_records_max = 4096;                 // records in one group
   size_t log_group_bytes_max = 4u << 20;
-  size_t link_queue_bytes_max = 64u << 20;  // waiting for one gateway: dropped and a gap declared
+  size_t link_queue_bytes_max = 64u << 20;    // waiting for one gateway: dropped and a gap declared
+  size_t gateway_links_max = 4096;            // connections of gateway processes: closed at accept
+  size_t account_calls_in_flight_max = 4096;  // of a gateway process at its core: busy
 
   // --- delivery
   size_t states_max = 200'000;       // decision states in memory per shard: new loads answer busy
@@ -101,6 +103,28 @@ struct Limits {
   nanoseconds log_in_pause_max = std::chrono::seconds(60);
   nanoseconds log_in_failures_kept = std::chrono::minutes(15);  // after the last one they are forgotten
   size_t log_in_failures_max = 20'000;  // handles and addresses remembered; the least recent is forgotten
+
+  // --- rates: beyond them rate_limited, with the time to wait. Addresses of this machine have none.
+  // At each gateway shard:
+  Rate person_sends{10, std::chrono::seconds(1), 60};        // messages of a person, repeated ones too
+  Rate person_groups{30, std::chrono::hours(1), 10};         // groups that a person makes
+  Rate person_additions{500, std::chrono::hours(1), 2'000};  // people that a person puts into groups
+  Rate device_requests{100, std::chrono::seconds(1), 500};   // what a device asks, by frame or REST
+  Rate address_hellos{30, std::chrono::minutes(1), 30};      // hellos of an address: the connection is closed
+  Rate address_log_ins{30, std::chrono::minutes(1), 30};     // log-ins and sign-ups of an address
+  Rate address_calls{50, std::chrono::seconds(1), 500};      // REST calls of an address, whoever asks
+  // At the core shard that owns the conversation, before the append:
+  Rate conversation_commands{200, std::chrono::seconds(1), 400};  // commands in a conversation
+  // Of the process; each gateway shard has its part:
+  Rate process_requests{50'000, std::chrono::seconds(1), 100'000};  // what all devices ask
+  size_t rate_buckets_max = 50'000;  // of one kind and shard that are not full; the least recent is forgotten
+
+  // Everything above about rates is lifted: for measuring and fault runs (`limits.profile` = bench).
+  void lift_rates() {
+    for (Rate* rate : {&person_sends, &person_groups, &person_additions, &device_requests, &address_hellos,
+                       &address_log_ins, &address_calls, &conversation_commands, &process_requests})
+      *rate = Rate{};
+  }
 };
 
 }  // namespace tidings::base

@@ -21,7 +21,7 @@ namespace tidings::cli {
 namespace {
 
 struct Options {
-  std::string as, open, server, profiles, invite, device;
+  std::string as, open, server, ca, profiles, invite, device;
   bool json = false;
 };
 
@@ -88,8 +88,13 @@ int chat(const Options& options) {
     return status_usage;
   }
   client::Address address;
+  if (!options.ca.empty() && !options.server.starts_with("wss://") &&
+      !options.server.starts_with("https://")) {
+    std::fprintf(stderr, "--ca is for --server wss://HOST:PORT.\n");
+    return status_usage;
+  }
   if (!options.server.empty()) {
-    auto parsed = client::parse_address(options.server);
+    auto parsed = client::parse_address(options.server, options.ca);
     if (!parsed) {
       std::fprintf(stderr, "%s\n", parsed.error().sentence.c_str());
       return status_usage;
@@ -147,7 +152,9 @@ void add_chat(CLI::App& app, int& status) {
   command->add_option("--device", options->device, "another device of yours, with a log-in of its own")
       ->type_name("NAME");
   command->add_option("--server", options->server, "where the server is (default 127.0.0.1:65100)")
-      ->type_name("HOST:PORT");
+      ->type_name("[wss://]HOST:PORT");
+  command->add_option("--ca", options->ca, "with wss://: believe these certificates, not those of the system")
+      ->type_name("FILE");
   command->add_option("--profiles", options->profiles, "directory of profiles (default ~/.config/tidings)")
       ->type_name("DIR");
   command->add_option("--invite", options->invite, "for a new account on a server that wants an invite")

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <set>
 #include <string>
 
 #include <unistd.h>
@@ -31,21 +32,25 @@ class Lines final : public ChatView {
   Lines(std::string handle, std::string server, bool colours)
       : handle_(std::move(handle)), server_(std::move(server)), colours_(colours) {}
 
-  void connection(Connection state, std::optional<wire::Code>, base::nanoseconds retry_in) override {
+  void connection(Connection state, std::optional<wire::Code> why, base::nanoseconds retry_in) override {
     if (state == Connection::online) {
       if (!was_online_) {
         say(dim("connected to " + server_ + " as " + handle_));
-      } else if (told_offline_) {
+      } else if (!told_states_.empty()) {
         say(dim("online again"));
       }
       was_online_ = true;
-      told_offline_ = false;
-    } else if (state == Connection::offline && retry_in > base::nanoseconds(0) && !told_offline_) {
-      const auto seconds = static_cast<long>(std::ceil(std::chrono::duration<double>(retry_in).count()));
-      say(dim("offline – trying again in " + std::to_string(seconds) + " s" +
-              (opened_ ? "; what you write is kept and sent later" : "")));
-      told_offline_ = true;
+      told_states_.clear();
+      return;
     }
+    // Each once, however often it is tried.
+    const std::string what = words_for(state, why);
+    if (what.empty() || !told_states_.insert(what).second) return;
+    const auto seconds = static_cast<long>(std::ceil(std::chrono::duration<double>(retry_in).count()));
+    const bool waits = state == Connection::offline && why != wire::Code::draining && seconds > 0;
+    const bool keeps = opened_ && state != Connection::syncing;
+    say(dim(what + (waits ? " in " + std::to_string(seconds) + " s" : "") +
+            (keeps ? "; what you write is kept and sent later" : "")));
   }
 
   void opened(const ShownConversation& conversation, const std::vector<ShownMessage>& recent,
@@ -237,7 +242,24 @@ class Lines final : public ChatView {
 
   std::string handle_, server_;
   bool colours_;
-  bool was_online_ = false, opened_ = false, told_offline_ = false, told_how_ = false;
+  std::string words_for(Connection state, std::optional<wire::Code> why) const {
+    const bool busy = why == wire::Code::busy || why == wire::Code::rate_limited;
+    switch (state) {
+      case Connection::connecting:
+        if (!was_online_ && told_states_.empty()) return "connecting to " + server_;
+        [[fallthrough]];
+      case Connection::offline:
+        if (why == wire::Code::draining) return "the server is going down – reconnecting";
+        return busy ? "the server is busy – trying again" : "offline – trying again";
+      case Connection::syncing:
+        return "catching up";
+      default:
+        return "";
+    }
+  }
+
+  std::set<std::string> told_states_;  // of this outage
+  bool was_online_ = false, opened_ = false, told_how_ = false;
   size_t lines_since_typed_ = 0;
 };
 

@@ -63,6 +63,13 @@ class ChatSession final : client::Listener {
     bool told_sent = false;
     std::optional<base::MonotonicTime> tell_at;
   };
+  // Not online, or not yet.
+  struct Outage {
+    base::MonotonicTime since{}, retry_at{};
+    client::Connection state{};
+    std::optional<wire::Code> why;
+    bool told = false;
+  };
   // Something new in a conversation that is not open.
   struct Notice {
     std::optional<model::Event> last;
@@ -120,6 +127,9 @@ class ChatSession final : client::Listener {
   void read_to(const model::ConversationId& conversation, model::Seq seq);
   void notice(const model::ConversationId& conversation, const std::optional<model::Event>& event);
   void tell_notices(base::MonotonicTime now);
+  // At once for scripts; people hear only of what takes a while.
+  void tell_connection(client::Connection state, std::optional<wire::Code> why, base::nanoseconds retry_in);
+  void tell_outage(base::MonotonicTime now);
   void tell_status();
   void follow(const client::Sent& sent, const std::string& text);
 
@@ -134,7 +144,7 @@ class ChatSession final : client::Listener {
   // The token has expired: gets the next one and connects anew with it.
   bool renew();
   void renewed(const base::Result<client::LogIn, client::RestProblem>& answer);
-  void log_in_ended();
+  void log_in_ended(bool elsewhere = false);
   void leave(Status status);
   void try_to_leave();
 
@@ -170,6 +180,7 @@ class ChatSession final : client::Listener {
   std::set<model::ConversationId> known_;                   // that there are these is no news
   std::optional<Followed> followed_;
   std::map<model::ConversationId, Notice> notices_;
+  std::optional<Outage> outage_;
   bool was_online_ = false;
   bool ending_ = false;
   bool left_ = false;

@@ -18,18 +18,20 @@ constexpr base::nanoseconds further_tick_after = milliseconds(1200);
 constexpr base::nanoseconds group_tick_after = seconds(3);
 constexpr base::nanoseconds notice_after = milliseconds(300);
 constexpr base::nanoseconds next_notice_after = seconds(4);
+// A connection that is back sooner was never gone.
+constexpr base::nanoseconds outage_after = seconds(1);
 
 }  // namespace
 
 void ChatSession::on_connection(Connection state, std::optional<wire::Code> why, base::nanoseconds retry_in) {
   if (left_) return;
   if (state == Connection::refused && why == wire::Code::token_expired && !parts_.profile.refresh.empty()) {
-    parts_.view.connection(Connection::offline, why, {});
+    tell_connection(Connection::offline, why, {});
     // Not from inside the core.
     renew_again_at_ = client_.clock().monotonic();
     return alarm_.by(*renew_again_at_);
   }
-  parts_.view.connection(state, why, retry_in);
+  tell_connection(state, why, retry_in);
   if (state == Connection::online) {
     const bool first = !std::exchange(was_online_, true);
     if (first) {
@@ -52,7 +54,7 @@ void ChatSession::on_connection(Connection state, std::optional<wire::Code> why,
   const wire::Code code = why.value_or(wire::Code::internal);
   if (code == wire::Code::unauthenticated || code == wire::Code::token_expired ||
       code == wire::Code::device_revoked) {
-    return log_in_ended();
+    return log_in_ended(code == wire::Code::device_revoked);
   } else if (code == wire::Code::replaced) {
     parts_.view.error(
         "This log-in was opened somewhere else. To be in two places at once give one of them a name: "
@@ -61,6 +63,32 @@ void ChatSession::on_connection(Connection state, std::optional<wire::Code> why,
     parts_.view.error(std::string(wire::row(code).sentence));
   }
   leave(status_refused);
+}
+
+void ChatSession::tell_connection(Connection state, std::optional<wire::Code> why,
+                                  base::nanoseconds retry_in) {
+  if (parts_.script || state == Connection::online || state == Connection::refused) {
+    outage_.reset();
+    return parts_.view.connection(state, why, retry_in);
+  }
+  const MonotonicTime now = client_.clock().monotonic();
+  if (!outage_) outage_ = Outage{.since = now};
+  outage_->state = state;
+  // Why it broke is still true while the next connection is made.
+  if (state == Connection::offline) outage_->why = why;
+  outage_->retry_at = now + retry_in;
+  outage_->told = false;
+  // Who starts the program waits for it.
+  if (!was_online_ && state == Connection::offline) outage_->since = now - outage_after;
+  tell_outage(now);
+}
+
+void ChatSession::tell_outage(MonotonicTime now) {
+  if (!outage_ || outage_->told) return;
+  if (outage_->since + outage_after > now) return alarm_.by(outage_->since + outage_after);
+  outage_->told = true;
+  parts_.view.connection(outage_->state, outage_->why,
+                         std::max(outage_->retry_at - now, base::nanoseconds(0)));
 }
 
 void ChatSession::on_event(const model::Event& event) {

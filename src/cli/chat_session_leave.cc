@@ -34,10 +34,11 @@ Status ChatSession::interrupted() {
   return gave_back_ ? status_failed : status_ok;
 }
 
-void ChatSession::log_in_ended() {
+void ChatSession::log_in_ended(bool elsewhere) {
   parts_.profile.forget_log_in();
   (void)parts_.profile.save();
-  parts_.view.error("This log-in has ended. Start again to log in with your password.");
+  parts_.view.error(std::string(elsewhere ? "You were logged out elsewhere." : "This log-in has ended.") +
+                    " Start again to log in with your password.");
   leave(status_refused);
 }
 
@@ -118,6 +119,7 @@ void ChatSession::act() {
   if (followed_ && followed_->tell_at && *followed_->tell_at <= now) tell_status();
   if (followed_ && followed_->tell_at) alarm_.by(*followed_->tell_at);
   tell_notices(now);
+  tell_outage(now);
   if (leave_at_ && *leave_at_ <= now) {
     run_out();
     tell_left();

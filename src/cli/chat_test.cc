@@ -185,6 +185,27 @@ TEST(ChatViews, ShowTheWholeTextOfAMessageThatIsFinallyRefused) {
   EXPECT_THAT(out, testing::HasSubstr("\"text\":\"" + text + "\""));
 }
 
+TEST(ChatViews, SayInPlainWordsHowTheConnectionIs) {
+  using client::Connection;
+  const auto view = make_lines_view("ann", "server", false);
+  const auto said = [&](Connection state, std::optional<wire::Code> why, int retry_s) {
+    testing::internal::CaptureStdout();
+    view->connection(state, why, std::chrono::seconds(retry_s));
+    return testing::internal::GetCapturedStdout();
+  };
+  EXPECT_EQ(said(Connection::connecting, {}, 0), "connecting to server\n");
+  EXPECT_EQ(said(Connection::offline, {}, 3), "offline – trying again in 3 s\n");
+  EXPECT_EQ(said(Connection::connecting, {}, 0), "") << "each once";
+  EXPECT_EQ(said(Connection::offline, {}, 9), "");
+  EXPECT_EQ(said(Connection::syncing, {}, 0), "catching up\n");
+  EXPECT_EQ(said(Connection::online, {}, 0), "connected to server as ann\n");
+  EXPECT_EQ(said(Connection::online, {}, 0), "");
+  EXPECT_EQ(said(Connection::offline, wire::Code::draining, 1), "the server is going down – reconnecting\n");
+  EXPECT_EQ(said(Connection::connecting, wire::Code::draining, 0), "");
+  EXPECT_EQ(said(Connection::offline, wire::Code::busy, 2), "the server is busy – trying again in 2 s\n");
+  EXPECT_EQ(said(Connection::online, {}, 0), "online again\n");
+}
+
 TEST(ChatViews, PromiseNothingWhileNoConversationIsOpen) {
   const auto view = make_lines_view("ann", "server", false);
   testing::internal::CaptureStdout();
@@ -200,6 +221,23 @@ TEST(ChatAddresses, AreHostAndPort) {
   for (const char* bad : {"", ":", "a:", "a:0", "a:65536", "a:x", "::1", "[::1", "[::1]x", ":80"}) {
     EXPECT_FALSE(client::parse_address(bad).ok()) << bad;
   }
+}
+
+TEST(ChatAddresses, MayBeUrls) {
+  using client::Address;
+  EXPECT_EQ(client::parse_address("ws://host").value(), (Address{"host", 80}));
+  EXPECT_EQ(client::parse_address("http://host:8080/").value(), (Address{"host", 8080}));
+  for (const char* text : {"wss://host", "https://host:443/", "wss://[::1]:5"}) {
+    const auto address = client::parse_address(text);
+    ASSERT_TRUE(address.ok()) << text;
+    EXPECT_TRUE(address->tls) << text;
+  }
+  EXPECT_EQ(client::parse_address("wss://host")->port, 443);
+  EXPECT_EQ(client::to_text(*client::parse_address("https://[::1]:5/")), "wss://[::1]:5");
+  for (const char* bad : {"wss://", "wss://host/path", "ftp://host", "wss://:80"}) {
+    EXPECT_FALSE(client::parse_address(bad).ok()) << bad;
+  }
+  EXPECT_FALSE(client::parse_address("wss://host", "/there/is/no/such/file").ok());
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ namespace tidings::cli {
 namespace {
 
 struct Options {
-  std::string listen, data, config, shards, sign_up;
+  std::string listen, data, config, shards, sign_up, role, core, log_format, log_level, profile;
   std::vector<std::string> set;
 };
 
@@ -42,10 +42,15 @@ base::Result<server::Config> configure(const Options& options) {
   const auto flag = [&](const char* key, const std::string& value) {
     if (!value.empty()) sources.flags.emplace_back(key, value);
   };
+  flag("server.role", options.role);
+  flag("server.core", options.core);
   flag("server.listen", options.listen);
   flag("server.shards", options.shards);
   flag("storage.path", options.data);
   flag("accounts.sign_up", options.sign_up);
+  flag("server.log_format", options.log_format);
+  flag("server.log_level", options.log_level);
+  flag("limits.profile", options.profile);
   return server::read_config(sources);
 }
 
@@ -56,11 +61,29 @@ std::string command_name() {
 }
 
 void print_welcome(const server::Server& server, const server::Config& config) {
+  if (config.log_format == base::LogFormat::json) {
+    return config.role == server::Role::core
+               ? base::log_info("the core is ready for gateways at {}", config.core)
+               : base::log_info("listening on {}", server.address());
+  }
+  if (config.role == server::Role::core) {
+    std::printf("the core is ready for gateways\n");
+    std::printf("  socket               %s\n", config.core.c_str());
+    std::printf("  data                 %s\n", config.data.c_str());
+    std::fflush(stdout);
+    return;
+  }
   const bool usual = server.address() == "127.0.0.1:65100";
   const std::string where = usual ? "" : " --server " + server.address();
   std::printf("listening on %s\n", server.address().c_str());
-  std::printf("  REST and WebSocket   http://%s\n", server.address().c_str());
-  std::printf("  data                 %s\n\n", config.data.c_str());
+  const char* const scheme = config.tls_certificate.empty() ? "http" : "https";
+  std::printf("  REST and WebSocket   %s://%s\n", scheme, server.address().c_str());
+  if (config.role == server::Role::gateway) {
+    std::printf("  core                 %s\n\n", config.core.c_str());
+  } else {
+    if (!config.core.empty()) std::printf("  gateways             %s\n", config.core.c_str());
+    std::printf("  data                 %s\n\n", config.data.c_str());
+  }
   std::printf("Send a first message from two other terminals:\n");
   std::printf("  %s chat --as ann%s\n", command_name().c_str(), where.c_str());
   std::printf("  %s chat --as bob ann%s\n\n", command_name().c_str(), where.c_str());
@@ -80,6 +103,7 @@ int serve(const Options& options) {
     std::fprintf(stderr, "tidings: %s\n", config.error().sentence.c_str());
     return 2;
   }
+  base::start_log(config->log_format, config->log_level);
   // Blocked before any thread starts, so that all inherit it and only sigwait() takes them.
   sigset_t signals;
   sigemptyset(&signals);
@@ -87,6 +111,8 @@ int serve(const Options& options) {
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  // Who looks at a file or a pipe sees at once what it waits for.
+  spdlog::flush_on(spdlog::level::info);
 
   const auto interrupted = [&signals] {
     const timespec at_once{};
@@ -117,10 +143,17 @@ void add_serve(CLI::App& app, int& exit_code) {
   command->add_option("--listen", options->listen, "HOST:PORT, by default 127.0.0.1:65100");
   command->add_option("--data", options->data,
                       "directory of everything that is kept, by default ./tidings-data");
+  command->add_option("--role", options->role,
+                      "which part of the server this is: both (default), core or gateway");
+  command->add_option("--core", options->core, "Unix socket between core and gateway processes");
   command->add_option("--config", options->config, "TOML file");
   command->add_option("--shards", options->shards, "reactor threads, by default one per core");
   command->add_option("--sign-up", options->sign_up,
                       "who may make an account: open (default), invite or closed");
+  command->add_option("--log-format", options->log_format, "text (default) or json");
+  command->add_option("--log-level", options->log_level, "debug, info (default), warning or error");
+  command->add_option("--limits-profile", options->profile,
+                      "normal (default), or bench, which lifts all rates");
   command->add_option("--set", options->set, "any setting as KEY=VALUE, for example limits.text=32KiB");
   command->footer("Example: tidings serve --data /var/lib/tidings --listen 0.0.0.0:65100");
   command->callback([options, &exit_code] { exit_code = serve(*options); });

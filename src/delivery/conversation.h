@@ -21,6 +21,7 @@ struct Dispatched {
   fold::Place place;
   model::Entering record;
   uint64_t ticket = 0;  // in the dispatcher's list of records under way; 0: folded at once, not listed
+  base::MonotonicTime durable{};  // of a command appended by this run: since when
 };
 
 struct Conversation {

@@ -15,10 +15,14 @@ constexpr size_t read_entries_max = 64;
 
 Conversations::Conversations(Parts parts)
     : parts_(std::move(parts)),
-      states_(parts_.metrics.gauge("tidings_delivery_states")),
-      loads_(parts_.metrics.counter("tidings_delivery_loads_total")),
-      evictions_(parts_.metrics.counter("tidings_delivery_evictions_total")),
-      look_ups_(parts_.metrics.counter("tidings_delivery_look_ups_total")) {}
+      loads_in_flight_(parts_.metrics.gauge("tidings_delivery_loads_in_flight",
+                                            "States that are being read from the store.")),
+      states_(parts_.metrics.gauge("tidings_delivery_states", "Conversations in memory.")),
+      loads_(parts_.metrics.counter("tidings_delivery_loads_total", "States read from the store.")),
+      evictions_(parts_.metrics.counter("tidings_delivery_evictions_total",
+                                        "Conversations that left memory to make room.")),
+      look_ups_(
+          parts_.metrics.counter("tidings_delivery_look_ups_total", "Dedupe entries read from the store.")) {}
 
 Conversation* Conversations::find(const model::ConversationId& id) {
   const auto it = all_.find(id);

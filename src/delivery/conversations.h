@@ -75,7 +75,7 @@ class Conversations {
   std::list<Conversation*> by_age_;  // used last at the end
   std::set<uint64_t> lists_;         // under way, by the epoch in which they began
   uint64_t epoch_ = 0;               // of the newest list
-  size_t loads_in_flight_ = 0;
+  base::GaugePart loads_in_flight_;
   base::Gauge& states_;
   base::Counter& loads_;
   base::Counter& evictions_;

@@ -17,8 +17,9 @@ constexpr size_t feed_read_bytes_max = 1 << 20;
 
 Effects::Effects(Parts parts)
     : parts_(std::move(parts)),
-      gauge_(parts_.metrics.gauge("tidings_delivery_effects_waiting")),
-      appended_(parts_.metrics.counter("tidings_delivery_effects_appended_total")) {}
+      gauge_(parts_.metrics.gauge("tidings_delivery_effects_waiting",
+                                  "Effects that are appended and not back, or wait for the log.")),
+      appended_(parts_.metrics.counter("tidings_delivery_effects_appended_total", "Effects appended.")) {}
 
 Effects::~Effects() {
   parts_.executor.cancel(retry_timer_);

@@ -204,6 +204,41 @@ TEST_F(GroupShardTest, MarksAreToldAtOnceThenOnceAnInterval) {
   EXPECT_EQ(receipt.mark_count, 2u);
 }
 
+TEST_F(GroupShardTest, FocusIsForgottenWithItsLinkAndStaysWithOthers) {
+  std::vector<UserId> many;
+  for (uint64_t n = 100; n < 140; ++n) many.push_back({n});
+  make_group(many);
+  std::vector<ports::Reply> said;
+  for (int i = 0; i < 6; ++i) said.push_back(say(ann));
+  for (const auto gateway : {gateway_a, gateway_b}) {
+    up(ports::Attach{ann}, gateway);
+    up(ports::Focus{ann, group, true}, gateway);
+  }
+  const auto in_focus = [&](Gateway& at) {
+    return std::ranges::count_if(at.take<ports::ReceiptOut>(), &ports::ReceiptOut::in_focus);
+  };
+  size_t next = 0;
+  const auto somebody_reads = [&] {
+    const auto& event = said[next];
+    EXPECT_FALSE(mark(many[next++], event.seq, event.ord, event.id));
+    home.fire_timers();
+    home.fire_timers();
+  };
+  a.frames.clear();
+  b.frames.clear();
+  somebody_reads();
+  EXPECT_EQ(in_focus(a), 1) << "though she looks from two gateways";
+  EXPECT_EQ(in_focus(b), 1);
+  shard->on_unlink(gateway_b);
+  somebody_reads();
+  EXPECT_EQ(in_focus(a), 1);
+  shard->on_unlink(gateway_a);
+  shard->on_link(gateway_a, a);
+  up(ports::Attach{ann});
+  somebody_reads();
+  EXPECT_EQ(in_focus(a), 0);
+}
+
 TEST_F(GroupShardTest, AReceiptNamesNobodyWhoHasLeftMeanwhile) {
   make_group({bob, eve});
   up(ports::Attach{ann});
@@ -232,6 +267,43 @@ TEST_F(GroupShardTest, TheMarkOfWhoJoinsIsTold) {
   const auto frames = wire::parse_server_frames(receipts[0].bytes);
   EXPECT_EQ(std::get<wire::Receipt>(*frames.frames.at(0)).marks,
             (std::vector<model::Mark>{{eve, joined.seq, joined.seq}}));
+}
+
+// After a restore somebody may hold what, in the branch that goes on, was said while he was no member.
+TEST_F(GroupShardTest, WhoHoldsWhatHeMayNotReadHoldsAnotherHistory) {
+  make_group({bob});
+  const auto removed = run(in_group(ann, model::RemoveMember{bob}));
+  const auto between = say(ann, "secret");
+  const auto back = run(in_group(ann, model::AddMembers{{bob}}));
+  const auto pull = [&](const ports::Reply& held) {
+    up(ports::Pull{3, bob, group, held.seq, model::Cursor{held.seq, held.id}, 200});
+    settle();
+    return std::move(a.take<ports::PageOut>().at(0).page);
+  };
+  const auto history = [&](const ports::Reply& held) {
+    up(ports::History{3, bob, group, ports::History::Where::before, held.seq,
+                      model::Cursor{held.seq, held.id}, 200});
+    settle();
+    return std::move(a.take<ports::PageOut>().at(0).page);
+  };
+  for (const bool flushed : {false, true}) {
+    if (flushed) flush_all();
+    EXPECT_TRUE(pull(removed));
+    EXPECT_TRUE(pull(back));
+    ASSERT_FALSE(pull(between));
+    EXPECT_EQ(pull(between).error().code, Code::diverged);
+    EXPECT_EQ(history(between).error().code, Code::diverged);
+    EXPECT_TRUE(history(back));
+  }
+  // Of what was forgotten only the id can tell.
+  for (size_t i = 0; i < fold::intervals_max; ++i) {
+    run(in_group(ann, model::RemoveMember{bob}));
+    run(in_group(ann, model::AddMembers{{bob}}));
+  }
+  EXPECT_TRUE(pull(removed));
+  auto other = removed;
+  other.id.value ^= 1;
+  EXPECT_EQ(pull(other).error().code, Code::diverged);
 }
 
 TEST_F(GroupShardTest, AMarkOfAnotherHistoryOrOfAStrangerIsNotAppended) {

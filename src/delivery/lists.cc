@@ -119,7 +119,8 @@ void Queries::sync_listed(uint64_t gateway, const ports::Sync& query, const List
                           model::Position activity) {
   ports::SyncRows rows;
   rows.activity = activity;
-  if (listed.cut) rows.next = successor(*listed.cut);
+  // At the end of the range there is nothing more in it.
+  if (listed.cut && *listed.cut < query.to) rows.next = successor(*listed.cut);
   for (const auto& [id, loaded] : listed.found) {
     // Memory is newer than what was read.
     const Conversation* in_memory = parts_.conversations.find(id);

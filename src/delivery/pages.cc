@@ -19,6 +19,13 @@ bool may_read(const fold::Member& m, Seq seq) {
          (TIDINGS_SEED_BUG(19) && !m.intervals.empty() && seq >= m.intervals.front().since);
 }
 
+// What a client says that it holds it was sent once. If it may not be read, that was before a restore; but
+// the oldest interval may have been forgotten since.
+bool was_never_sent(const fold::Member& m, Seq seq) {
+  const bool forgotten = m.intervals.size() == fold::intervals_max && seq < m.intervals.front().since;
+  return !m.may_read(seq) && !forgotten;
+}
+
 // Appends the hole from..to, or makes the last one longer.
 void add_hole(std::vector<model::Hole>& holes, Seq from, Seq to, HoleReason why) {
   if (from > to) return;
@@ -62,7 +69,9 @@ void Queries::pull_loaded(uint64_t gateway, const ports::Pull& query, Conversati
   const auto& s = c.state;
   const fold::Member& m = *s.member(query.user);
   const Seq head = m.last_readable(s.seq);
-  if (query.after > head || (query.check && query.check->seq > query.after))
+  const bool checks = query.check && query.check->seq.value > 0;
+  if (query.after > head ||
+      (checks && (query.check->seq > query.after || was_never_sent(m, query.check->seq))))
     return refuse_page(gateway, query.query, Code::diverged);
 
   const auto answer = [this, gateway, query](const Conversation& now, const Range& stored) {
@@ -97,7 +106,7 @@ void Queries::pull_loaded(uint64_t gateway, const ports::Pull& query, Conversati
       });
     });
   };
-  if (!query.check || !m.may_read(query.check->seq)) return read(c);
+  if (!checks) return read(c);
   compare(c, *query.check, [this, gateway, query, read, id = c.id](wire::Answer<bool> there) {
     if (!there) return refuse_page(gateway, query.query, there.error().code);
     if (!*there) return refuse_page(gateway, query.query, Code::diverged);
@@ -181,8 +190,9 @@ void Queries::history(uint64_t gateway, const ports::History& query) {
 
 void Queries::history_loaded(uint64_t gateway, const ports::History& query, Conversation& c) {
   if (const auto refused = refusal(c, query.user, false)) return refuse_page(gateway, query.query, *refused);
-  if (!query.have || !c.state.member(query.user)->may_read(query.have->seq))
-    return history_compared(gateway, query, c);
+  if (!query.have || query.have->seq.value == 0) return history_compared(gateway, query, c);
+  if (was_never_sent(*c.state.member(query.user), query.have->seq))
+    return refuse_page(gateway, query.query, Code::diverged);
   compare(c, *query.have, [this, gateway, query](wire::Answer<bool> there) {
     if (!there) return refuse_page(gateway, query.query, there.error().code);
     if (!*there) return refuse_page(gateway, query.query, Code::diverged);

@@ -28,9 +28,13 @@ class Queries {
     Flush& flush;
     Registry& registry;
     const base::Limits& limits;
+    base::Registry& metrics;
     std::function<model::Position()> folded_below;
   };
-  explicit Queries(Parts parts) : parts_(std::move(parts)) {}
+  explicit Queries(Parts parts)
+      : parts_(std::move(parts)),
+        under_way_(parts_.metrics.gauge("tidings_delivery_queries_under_way",
+                                        "Pulls, syncs and other questions that read the store now.")) {}
 
   void pull(uint64_t gateway, ports::Pull query);
   void history(uint64_t gateway, const ports::History& query);
@@ -86,7 +90,7 @@ class Queries {
   bool take_slot();
 
   Parts parts_;
-  size_t under_way_ = 0;  // queries that wait for the read pool
+  base::GaugePart under_way_;  // queries that wait for the read pool
 };
 
 // Events by seq, decoded; [from, upto] is all that was read. Rows that are there and cannot be decoded have

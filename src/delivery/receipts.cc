@@ -96,7 +96,10 @@ void Receipts::tell_authors(const fold::ConversationState& state, const model::C
   const auto looking = focus_.find(id);
   if (looking == focus_.end()) return;
   const fold::Counts counts(state);
-  for (const auto& [user, sessions] : looking->second) {
+  model::UserId last;
+  for (const auto& [where, sessions] : looking->second) {
+    const auto user = where.first;
+    if (std::exchange(last, user) == user) continue;  // at several gateways
     const auto* m = state.member(user);
     if (!m || !m->is_member()) continue;  // who left may still look
     auto of_user = counts.of(user);
@@ -111,14 +114,22 @@ void Receipts::tell_authors(const fold::ConversationState& state, const model::C
   }
 }
 
-void Receipts::focus(uint64_t, const ports::Focus& focus) {
+void Receipts::focus(uint64_t gateway, const ports::Focus& focus) {
   auto& people = focus_[focus.conversation];
+  const std::pair where(focus.user, gateway);
   if (focus.looks) {
-    ++people[focus.user];
-  } else if (const auto it = people.find(focus.user); it != people.end() && --it->second == 0) {
+    ++people[where];
+  } else if (const auto it = people.find(where); it != people.end() && --it->second == 0) {
     people.erase(it);
   }
   if (people.empty()) focus_.erase(focus.conversation);
+}
+
+void Receipts::unfocus(uint64_t gateway) {
+  for (auto& [conversation, people] : focus_) {
+    std::erase_if(people, [gateway](const auto& entry) { return entry.first.second == gateway; });
+  }
+  std::erase_if(focus_, [](const auto& entry) { return entry.second.empty(); });
 }
 
 }  // namespace tidings::delivery

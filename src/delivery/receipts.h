@@ -6,6 +6,7 @@
 
 #include <map>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/executor.h"
@@ -26,6 +27,8 @@ class Receipts {
   void moved(Conversation& conversation, const fold::Moved& moved);
   // Sessions of the person at that gateway that look at the conversation: one more or one less.
   void focus(uint64_t gateway, const ports::Focus& focus);
+  // The gateway is gone, and its sessions with it.
+  void unfocus(uint64_t gateway);
 
  private:
   using Movers = std::map<model::UserId, bool>;  // → whether all that moved is hidden from others
@@ -44,7 +47,9 @@ class Receipts {
   // Told less than an interval ago, and who moved since. All fall due together, twice an interval.
   std::unordered_map<model::ConversationId, Movers> resting_, due_;
   base::TimerId timer_ = 0;
-  std::unordered_map<model::ConversationId, std::map<model::UserId, uint32_t>> focus_;
+  // Per person and gateway, how many sessions look at it.
+  using Focused = std::map<std::pair<model::UserId, uint64_t>, uint32_t>;
+  std::unordered_map<model::ConversationId, Focused> focus_;
 };
 
 }  // namespace tidings::delivery

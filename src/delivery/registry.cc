@@ -8,15 +8,28 @@
 namespace tidings::delivery {
 
 void Registry::add_link(uint64_t gateway, ports::LinkToGateway& link) {
+  const auto free = std::ranges::find(gateways_, nullptr, &Gateway::link);
+  if (free != gateways_.end()) {
+    *free = {gateway, &link};
+    return;
+  }
   gateways_.push_back({gateway, &link});
   people_.emplace_back();
 }
 
 static uint32_t index_of(const auto& gateways, uint64_t id) {
   for (uint32_t i = 0; i < gateways.size(); ++i) {
-    if (gateways[i].id == id) return i;
+    if (gateways[i].link && gateways[i].id == id) return i;
   }
   return UINT32_MAX;
+}
+
+void Registry::remove_link(uint64_t gateway) {
+  const uint32_t index = index_of(gateways_, gateway);
+  if (index == UINT32_MAX) return;
+  gateways_[index] = {0, nullptr};
+  for (auto& [user, where] : attached_) std::erase(where, index);
+  std::erase_if(attached_, [](const auto& entry) { return entry.second.empty(); });
 }
 
 void Registry::attach(uint64_t gateway, model::UserId user) {
@@ -39,9 +52,14 @@ void Registry::send(uint64_t gateway, ports::DownFrame frame) {
 }
 
 bool Registry::gather(model::UserId user) {
+  constexpr size_t people_first = 8;  // their vector travels with the frame: it begins large enough for most
   const auto it = attached_.find(user);
   if (it == attached_.end()) return false;
-  for (const uint32_t index : it->second) people_[index].push_back(user);
+  for (const uint32_t index : it->second) {
+    auto& people = people_[index];
+    if (people.capacity() == 0) people.reserve(people_first);
+    people.push_back(user);
+  }
   return true;
 }
 
@@ -53,7 +71,7 @@ static std::optional<model::UserId> gone_with(const model::Event& event) {
 }
 
 void Registry::send_event(const model::Event& event, const fold::ConversationState& state,
-                          const model::ReplyTo& except) {
+                          const model::ReplyTo& except, base::MonotonicTime folded) {
   bool anybody = false;
   for (const auto& member : state.members) {
     const bool hears = member.is_member() || (TIDINGS_SEED_BUG(19) && !member.intervals.empty());
@@ -71,6 +89,7 @@ void Registry::send_event(const model::Event& event, const fold::ConversationSta
     out.people = std::exchange(people_[i], {});
     out.except_session = gateways_[i].id == except.gateway && !except.errors_only ? except.session : 0;
     out.bytes = bytes;
+    out.folded = folded;
     if (const auto* added = std::get_if<model::MembersAdded>(&event.body)) out.joined = added->members;
     gateways_[i].link->send(std::move(out));
   }

@@ -14,6 +14,7 @@ using wire::Code;
 namespace {
 
 constexpr auto quarantine_retry_interval = std::chrono::seconds(1);
+constexpr size_t rates_settled_max = 1000;
 
 model::ConversationId conversation_of(const model::Entering& record) {
   return std::visit([](const auto& r) { return r.conversation; }, record);
@@ -38,7 +39,8 @@ Shard::Shard(Parts parts)
                       [this](Conversation& c) { quarantine(c); }}),
       flush_(conversations_, parts_.limits.chunk_bytes_max),
       queries_({parts_.index, parts_.shard_count, parts_.executor, parts_.readers, parts_.store,
-                conversations_, flush_, registry_, parts_.limits, [this] { return folded_below(); }}),
+                conversations_, flush_, registry_, parts_.limits, parts_.metrics,
+                [this] { return folded_below(); }}),
       effects_({parts_.index, parts_.shard_count, parts_.executor, parts_.log, parts_.store, parts_.limits,
                 parts_.metrics,
                 [this](model::PartitionId partition) {
@@ -46,8 +48,23 @@ Shard::Shard(Parts parts)
                   arm_flush();
                 }}),
       receipts_(parts_.executor, parts_.limits, conversations_, registry_),
-      folded_(parts_.metrics.counter("tidings_delivery_records_folded_total")),
-      overtaken_(parts_.metrics.counter("tidings_delivery_records_suspended_total")) {}
+      latency_(parts_.clock, parts_.metrics),
+      rates_(parts_.limits.conversation_commands, parts_.limits.rate_buckets_max,
+             parts_.metrics.gauge("tidings_delivery_rate_buckets",
+                                  "Conversations whose bucket of commands is not full.")),
+      folded_(parts_.metrics.counter("tidings_delivery_records_folded_total", "Records folded.")),
+      overtaken_(parts_.metrics.counter("tidings_delivery_records_suspended_total",
+                                        "Records that had to wait for the state of their conversation.")),
+      rate_limited_(parts_.metrics.counter("tidings_delivery_rate_limited_total",
+                                           "Commands refused because of the rate of their conversation.")),
+      undispatched_records_(parts_.metrics.gauge("tidings_delivery_undispatched_records",
+                                                 "Durable records that wait for dispatch.")),
+      undispatched_bytes_(
+          parts_.metrics.gauge("tidings_delivery_undispatched_bytes", "Bytes of those records.")),
+      suspended_records_(parts_.metrics.gauge("tidings_delivery_overtaking_records",
+                                              "Records from the oldest one that waits for a state on.")),
+      unflushed_records_(parts_.metrics.gauge("tidings_delivery_unflushed_records",
+                                              "Records folded since the last flush began.")) {}
 
 Shard::~Shard() {
   parts_.executor.cancel(flush_timer_);
@@ -61,11 +78,20 @@ base::Status Shard::start(const std::vector<ports::Checkpoint>& checkpoints, mod
 // --- records
 
 void Shard::on_records(std::vector<ports::LogRecord> records, model::Position end) {
+  arrived_at_ = parts_.clock.monotonic();
   effects_.go_on();
   for (auto& record : records) arrive(std::move(record));
   handed_out_ = std::max(handed_out_, end);
   dispatch_arrived();
   arm_flush();
+  note_sizes();
+}
+
+void Shard::note_sizes() {
+  undispatched_records_.set(arrived_.size());
+  undispatched_bytes_.set(arrived_bytes_);
+  suspended_records_.set(dispatcher_.under_way());
+  unflushed_records_.set(folded_since_flush_);
 }
 
 void Shard::arrive(ports::LogRecord record) {
@@ -100,6 +126,10 @@ void Shard::arrive(ports::LogRecord record, size_t bytes, model::Record&& decode
       },
       decoded);
   if (!wanted) return taken(bytes);
+  if (const auto* entering = std::get_if<model::Entering>(&arrived.content)) {
+    if (const auto* command = std::get_if<model::Command>(entering))
+      arrived.durable = latency_.durable(command->reply_to, arrived_at_);
+  }
   arrived_bytes_ += bytes;
   if (!arrived_.empty() || !dispatch(arrived)) arrived_.push_back(std::move(arrived));
 }
@@ -134,7 +164,7 @@ bool Shard::dispatch(Arrived& arrived) {
   }
   Conversation& c = conversations_.must_get(conversation_of(*entering));
   if (c.expected > 0) --c.expected;
-  Dispatched record{dispatcher_.place(arrived.record), std::move(*entering), 0};
+  Dispatched record{dispatcher_.place(arrived.record), std::move(*entering), 0, arrived.durable};
   const bool now = c.phase == Conversation::Phase::ready && c.queue.empty() &&
                    !dispatcher_.anything_suspended() && fold::lookups(c.state, record.record).none();
   if (now) {
@@ -225,6 +255,7 @@ void Shard::fold_now(Conversation& c, Dispatched record, const fold::Found& foun
     flush_.note(c);
   }
   if (TIDINGS_SEED_BUG(2) && record.ticket != 0) out.reply.reset();
+  if (out.reply && !out.reply->error) out.reply->durable = record.durable;
   settle(c, record.place, out, user);
   dispatcher_.folded(record.place, record.ticket);
   if (folded_since_flush_ >= parts_.limits.flush_records_max) {
@@ -256,7 +287,7 @@ void Shard::settle(Conversation& c, const fold::Place& place, fold::Output& out,
   }
   if (!out.event) return;
   static const model::ReplyTo nobody;
-  registry_.send_event(*out.event, c.state, out.reply ? out.reply->to : nobody);
+  registry_.send_event(*out.event, c.state, out.reply ? out.reply->to : nobody, parts_.clock.monotonic());
   if (out.repeated) return;
   const auto& event = *out.event;
   if (const auto* created = std::get_if<model::ConversationCreated>(&event.body)) {
@@ -332,6 +363,8 @@ void Shard::flush_now() {
   if (flush_.under_way()) return;
   parts_.executor.cancel(std::exchange(flush_timer_, 0));
   folded_since_flush_ = 0;
+  note_sizes();
+  rates_.settle(parts_.clock.monotonic(), rates_settled_max);
   const model::Position low = folded_below();
   auto waiters = std::exchange(flush_waiters_, {});
   auto batch = flush_.take();

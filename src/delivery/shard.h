@@ -12,14 +12,17 @@
 #include "base/executor.h"
 #include "base/limits.h"
 #include "base/metrics.h"
+#include "base/token_bucket.h"
 #include "delivery/conversations.h"
 #include "delivery/dispatcher.h"
 #include "delivery/effects.h"
 #include "delivery/flush.h"
+#include "delivery/latency.h"
 #include "delivery/queries.h"
 #include "delivery/receipts.h"
 #include "delivery/registry.h"
 #include "delivery/store_writer.h"
+#include "ports/clock.h"
 #include "ports/link.h"
 #include "ports/log.h"
 #include "ports/store.h"
@@ -35,6 +38,7 @@ class Shard : public ports::CoreShard {
     ports::Log& log;
     ports::Store& store;  // read here, on `readers`; written by `writer`
     StoreWriter& writer;
+    const ports::Clock& clock;  // for rates and latencies; what is folded does not depend on it
     const base::Limits& limits;
     base::Registry& metrics;
     uint64_t source = 0;  // LinkStamp::source
@@ -63,6 +67,7 @@ class Shard : public ports::CoreShard {
   uint64_t partition_hash(model::PartitionId partition) const;
 
   void on_link(uint64_t gateway, ports::LinkToGateway& link) override;
+  void on_unlink(uint64_t gateway) override;
   void on_up(uint64_t gateway, std::vector<ports::UpFrame> frames) override;
   ports::LinkStamp stamp() const override;
 
@@ -72,6 +77,7 @@ class Shard : public ports::CoreShard {
     ports::LogRecord record;  // without its payload
     std::variant<model::Entering, model::FoldVersion> content;
     size_t bytes = 0;  // of the payload
+    base::MonotonicTime durable{};
   };
 
   // --- records
@@ -94,6 +100,8 @@ class Shard : public ports::CoreShard {
   void quarantine(Conversation& conversation);
   void refuse_damaged(Conversation& conversation, Dispatched record);
   void append_quarantine(const model::ConversationId& id);
+
+  void note_sizes();
 
   // --- flush
   void arm_flush();
@@ -127,6 +135,7 @@ class Shard : public ports::CoreShard {
   Queries queries_;
   Effects effects_;
   Receipts receipts_;
+  base::MonotonicTime arrived_at_;  // of the newest on_records()
   size_t arrived_bytes_ = 0;
   std::deque<Arrived> arrived_;  // not dispatched: a bound of dispatch is reached
   model::Position handed_out_;   // the log gave all below
@@ -136,8 +145,15 @@ class Shard : public ports::CoreShard {
   // Timers of rare things hold this weakly.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::vector<base::Task> flush_waiters_;
+  Latency latency_;
+  base::TokenBuckets<model::ConversationId> rates_;  // of commands, by conversation
   base::Counter& folded_;
   base::Counter& overtaken_;
+  base::Counter& rate_limited_;
+  base::GaugePart undispatched_records_;
+  base::GaugePart undispatched_bytes_;
+  base::GaugePart suspended_records_;
+  base::GaugePart unflushed_records_;
 };
 
 }  // namespace tidings::delivery

@@ -50,8 +50,9 @@ struct ManualExecutor : base::Executor {
 };
 
 struct FixedClock : ports::Clock {
+  base::nanoseconds now = std::chrono::seconds(1);
   WallTime wall() const override { return t0; }
-  base::MonotonicTime monotonic() const override { return {}; }
+  base::MonotonicTime monotonic() const override { return base::MonotonicTime(now); }
 };
 
 // Keeps what is appended until the test makes it durable.
@@ -98,8 +99,8 @@ class ShardTest : public testing::Test {
     writers.tasks.clear();
     writer = std::make_unique<StoreWriter>(StoreWriter::Parts{
         writers, store, clock, limits, metrics, 1, *store.low(), [](std::string s) { FAIL() << s; }});
-    shard = std::make_unique<Shard>(Shard::Parts{0, 1, home, readers, log, store, *writer, limits, metrics, 9,
-                                                 [](std::string s) { FAIL() << s; }});
+    shard = std::make_unique<Shard>(Shard::Parts{0, 1, home, readers, log, store, *writer, clock, limits,
+                                                 metrics, 9, [](std::string s) { FAIL() << s; }});
     ASSERT_TRUE(shard->start(*store.checkpoints(), *store.low()));
     shard->on_link(gateway_a, a);
     shard->on_link(gateway_b, b);
@@ -184,6 +185,9 @@ class ShardTest : public testing::Test {
                        std::optional<Position> activity = {}) {
     ports::Sync query{4, who, {}, {}, std::move(vector), activity, 500};
     query.to.bytes.fill(0xff);
+    return sync(std::move(query));
+  }
+  ports::SyncRows sync(ports::Sync query) {
     up(std::move(query));
     settle();
     return std::move(a.take<ports::SyncOut>().at(0).rows).value();

@@ -25,6 +25,11 @@ void Shard::on_link(uint64_t gateway, ports::LinkToGateway& link) {
   registry_.add_link(gateway, link);
 }
 
+void Shard::on_unlink(uint64_t gateway) {
+  registry_.remove_link(gateway);
+  receipts_.unfocus(gateway);
+}
+
 ports::LinkStamp Shard::stamp() const {
   return {parts_.source, parts_.log.time(), folded_below()};
 }
@@ -78,7 +83,13 @@ void Shard::take(uint64_t, ports::Commands frame) {
   const bool too_much = arrived_bytes_ > parts_.limits.undispatched_bytes_max ||
                         arrived_.size() > parts_.limits.undispatched_records_max ||
                         (effects_.full() && std::ranges::any_of(frame.commands, causes_effects));
-  Conversation* c = too_much ? nullptr : conversations_.try_get(frame.commands.front().conversation);
+  if (too_much) return refuse(frame.commands, Code::busy);
+  const auto& conversation = frame.commands.front().conversation;
+  if (!rates_.draw(conversation, parts_.clock.monotonic(), frame.commands.size()).taken) {
+    rate_limited_.add(frame.commands.size());
+    return refuse(frame.commands, Code::rate_limited);
+  }
+  Conversation* c = conversations_.try_get(conversation);
   if (!c) return refuse(frame.commands, Code::busy);
   std::vector<ports::Log::Append> records;
   records.reserve(frame.commands.size());
@@ -87,6 +98,7 @@ void Shard::take(uint64_t, ports::Commands frame) {
   }
   if (const auto refused = parts_.log.append(std::move(records))) return refuse(frame.commands, *refused);
   c->expected += static_cast<uint32_t>(frame.commands.size());
+  for (const auto& command : frame.commands) latency_.appended(command.reply_to);
 }
 
 void Shard::refuse(const std::vector<model::Command>& commands, Code code) {

@@ -31,6 +31,37 @@ TEST_F(ShardTest, AnEventGoesOnceToEachGatewayWithAMemberAndNotToTheSendingSessi
   EXPECT_TRUE(b.take<ports::EventOut>().empty());
 }
 
+TEST_F(ShardTest, WhoWasAttachedOverALinkIsForgottenWithIt) {
+  up(ports::Attach{ann});
+  up(ports::Attach{bob});
+  up(ports::Attach{bob}, gateway_b);
+  run(create(ann, bob));
+  a.frames.clear();
+  b.frames.clear();
+  shard->on_unlink(gateway_a);
+  up(ports::Commands{{send(ann, bob, 2)}}, gateway_b);
+  make_durable();
+  settle();
+  EXPECT_TRUE(a.frames.empty()) << "neither the answer nor the event";
+  EXPECT_EQ(b.take<ports::EventOut>().size(), 1u);
+  // Another gateway takes the place, and who was attached there is not attached here.
+  Gateway c;
+  shard->on_link(3, c);
+  up(ports::Commands{{send(ann, bob, 3)}}, gateway_b);
+  make_durable();
+  settle();
+  EXPECT_TRUE(c.frames.empty());
+  EXPECT_EQ(b.take<ports::EventOut>().size(), 1u);
+  up(ports::Attach{ann}, 3);
+  up(ports::Commands{{send(ann, bob, 4)}}, gateway_b);
+  make_durable();
+  settle();
+  const auto events = c.take<ports::EventOut>();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].people, std::vector{ann});
+  shard->on_unlink(gateway_a);  // twice is once
+}
+
 TEST_F(ShardTest, AConversationThatLoadsIsOvertakenAndHoldsTheCheckpointBack) {
   run(create(ann, bob));
   run(create(ann, eve));
@@ -147,6 +178,25 @@ TEST_F(ShardTest, SyncListsWhatDiffersFlushedOrNot) {
   EXPECT_TRUE(sync(bob, have).rows.empty());
   have[0].id.value ^= 1;
   EXPECT_EQ(sync(bob, have).rows.size(), 1u);
+}
+
+// Who has more conversations than a sync lists names ranges that end at one of them.
+TEST_F(ShardTest, ASyncThatEndsWithItsRangeHasNoMore) {
+  run(create(ann, bob));
+  run(create(eve, bob));
+  flush();
+  const auto rows = sync(bob).rows;
+  ASSERT_EQ(rows.size(), 2u);
+  ports::Sync query{4, bob, {}, rows[0].conversation, {}, {}, 1};
+  EXPECT_FALSE(sync(query).next) << "it would lie behind the range";
+  query.to = rows[1].conversation;
+  const auto first = sync(query);
+  EXPECT_EQ(first.rows.size(), 1u);
+  ASSERT_TRUE(first.next);
+  EXPECT_GT(*first.next, rows[0].conversation);
+  EXPECT_LE(*first.next, rows[1].conversation);
+  query.from = *first.next;
+  EXPECT_EQ(sync(query).rows.size(), 1u);
 }
 
 TEST_F(ShardTest, BeyondTheBoundOfStatesCleanOnesLeaveAndElseNewLoadsAreBusyBeforeTheAppend) {

@@ -15,7 +15,8 @@ StoreWriter::StoreWriter(Parts parts)
       lows_(parts_.shard_count, parts_.low),
       stored_low_(parts_.low),
       synced_(parts_.clock.monotonic()),
-      commits_(parts_.metrics.counter("tidings_delivery_store_commits_total")) {}
+      commits_(
+          parts_.metrics.counter("tidings_delivery_store_commits_total", "Batches written to the store.")) {}
 
 void StoreWriter::submit(size_t shard, ports::StoreBatch batch, model::Position low, base::Executor& on,
                          base::Task done) {

@@ -80,9 +80,10 @@ uint64_t unread(const ConversationState& c, const Member& m) {
   const model::Ord end = m.is_member() ? c.ord : m.left.ord;
   const model::Ord base = m.read_ord;
   if (end <= base) return 0;
-  uint64_t own = 0;
-  for (const auto& o : m.own_after_read) own += o.ord > base && o.ord <= end;
-  return end.value - base.value - own;
+  // They grow.
+  const auto first = std::ranges::upper_bound(m.own_after_read, base, {}, &Member::OwnMessage::ord);
+  const auto last = std::ranges::upper_bound(m.own_after_read, end, {}, &Member::OwnMessage::ord);
+  return end.value - base.value - static_cast<uint64_t>(last - first);
 }
 
 std::vector<model::Mark> marks_for(const ConversationState& c, model::UserId viewer) {

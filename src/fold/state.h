@@ -115,7 +115,7 @@ struct ConversationState {
   friend bool operator==(const ConversationState&, const ConversationState&) = default;
 };
 
-// Messages that `m` has not seen: exact, O(own_after_read) (protocol.md §8).
+// Messages that `m` has not seen: exact (protocol.md §8).
 uint64_t unread(const ConversationState& c, const Member& m);
 // What others may know of everybody's marks; above listed_marks_max members only `viewer`'s. `viewer` sees
 // all of its own.

@@ -65,6 +65,8 @@ void Connection::on_hello(wire::Hello& hello) {
   if (hello.version_min > wire::protocol_version || hello.version_max < wire::protocol_version) {
     return end({Code::version, ""});
   }
+  const auto asked = shared_.rates.hello(transport_->peer(), shared_.now());
+  if (asked.refused) return end(*asked.refused);
   greeting_ = std::make_unique<Greeting>();
   greeting_->hello = std::move(hello);
   greeting_->time = shared_.now();

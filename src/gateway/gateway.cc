@@ -47,6 +47,8 @@ void Gateway::on_lineage(const model::Lineage& lineage) {
   // What sessions were told may not be this history.
   if (shared.branches.add(lineage) && lineage.reason != model::Lineage::Reason::start)
     shared.end_all(wire::Code::draining);
+  // They come in the order of the log.
+  shared.parts.branch = branch_text(lineage);
 }
 
 void Gateway::accept(std::unique_ptr<ports::Transport> transport) {
@@ -109,6 +111,7 @@ void Gateway::State::on_tick() {
   const bool told =
       std::erase_if(relinking, [&](size_t shard) { return shared.people.attach_all(shard); }) > 0;
   shared.focuses.settle();
+  shared.rates.settle(now);
   if (told) tell_gap();
 }
 
@@ -187,12 +190,14 @@ void Gateway::State::take(ports::Reply& reply) {
   if (!asker) return;
   if (const auto* mark = std::get_if<MarkKey>(&*asker)) return shared.marks.answered(*mark, reply.error);
   if (auto* call = std::get_if<RestAsker>(&*asker)) {
-    if (reply.error) return refuse(*call, {*reply.error, ""});
+    if (reply.error) return refuse(*call, refused_by_core(*reply.error));
     return answer<SendAnswer>(*call, SendAnswer{reply.conversation, reply.client_id, reply.seq, reply.ord,
                                                 reply.id, reply.time, reply.duplicate});
   }
   auto& ours = std::get<SessionAsker>(*asker);
   if (Session* session = shared.session(ours.session)) session->on_reply(ours, reply);
+  if (reply.durable != base::MonotonicTime())
+    shared.metrics.durable_to_tick.observe(shared.now() - reply.durable);
 }
 
 void Gateway::State::take(ports::EventOut& event) {
@@ -202,6 +207,8 @@ void Gateway::State::take(ports::EventOut& event) {
       if (session != except) session->on_event(event);
     }
   }
+  if (event.folded != base::MonotonicTime())
+    shared.metrics.tick_to_delivered.observe(shared.now() - event.folded);
 }
 
 void Gateway::State::take(ports::ReceiptOut& receipt) {

@@ -50,6 +50,7 @@ struct DeviceHello {
 };
 
 struct Greeting;
+class Rates;
 
 class Gateway : public ports::GatewayShard {
  public:
@@ -69,6 +70,8 @@ class Gateway : public ports::GatewayShard {
     std::function<bool(uint64_t gateway, base::UniqueFunction<void(Gateway&)> task)> at_gateway = {};
     // Every beginning of the log's history that is known at the start, in order; on_lineage() tells of more.
     std::vector<model::Lineage> lineages = {};
+    // Gateways of the process, which share what a process may do.
+    size_t gateways = 1;
   };
   explicit Gateway(Parts parts);
   ~Gateway() override;
@@ -116,6 +119,9 @@ class Gateway : public ports::GatewayShard {
   template <class T>
   using Done = std::function<void(wire::Answer<T>)>;
   const std::string& branch() const;
+  // What a call costs is drawn by who takes it: request(), and call() or log_in(). Sends and commands are
+  // drawn here.
+  Rates& rates();
 
   // Whoever it names to be made a member or be blocked must exist (checked in accounts): else not_found.
   void command(const account::Identity& who, CommandFrame frame, Done<SendAnswer> done);

@@ -11,22 +11,36 @@ namespace tidings::gateway {
 
 struct Metrics {
   explicit Metrics(base::Registry& registry)
-      : sessions(registry.gauge("tidings_gateway_sessions")),
-        parked(registry.gauge("tidings_gateway_sessions_parked")),
-        parked_bytes(registry.gauge("tidings_gateway_parked_bytes")),
-        pulling(registry.gauge("tidings_gateway_sessions_in_pull_mode")),
-        unacked_bytes(registry.gauge("tidings_gateway_unacked_bytes")),
-        hellos_waiting(registry.gauge("tidings_gateway_hellos_waiting")),
-        resumed(registry.counter("tidings_gateway_resumed_total")),
-        under_way(registry.gauge("tidings_gateway_requests_under_way")),
-        frames_in(registry.counter("tidings_gateway_frames_in_total")),
-        frames_out(registry.counter("tidings_gateway_frames_out_total")),
-        marks_waiting(registry.gauge("tidings_gateway_marks_waiting")),
-        marks_dropped(registry.counter("tidings_gateway_marks_dropped_total")),
-        link_gaps(registry.counter("tidings_gateway_link_gaps_total")) {
+      : sessions(registry.gauge("tidings_gateway_sessions", "Connections of devices, welcomed or not.")),
+        parked(registry.gauge("tidings_gateway_sessions_parked", "Sessions without a connection.")),
+        parked_bytes(registry.gauge("tidings_gateway_parked_bytes", "What parked sessions hold unacked.")),
+        pulling(registry.gauge("tidings_gateway_sessions_in_pull_mode",
+                               "Sessions that are told later what they were not sent.")),
+        unacked_bytes(registry.gauge("tidings_gateway_unacked_bytes",
+                                     "What all sessions hold unacked, as of the last second.")),
+        hellos_waiting(registry.gauge("tidings_gateway_hellos_waiting", "Hellos that wait to be checked.")),
+        resumed(registry.counter("tidings_gateway_resumed_total", "Sessions that went on by resume.")),
+        under_way(registry.gauge("tidings_gateway_requests_under_way",
+                                 "Questions and commands that the core has not answered yet.")),
+        frames_in(registry.counter("tidings_gateway_frames_in_total", "Frames that clients sent.")),
+        frames_out(registry.counter("tidings_gateway_frames_out_total", "Frames written to clients.")),
+        marks_waiting(registry.gauge(
+            "tidings_gateway_marks_waiting",
+            "Delivered marks derived from acks that are not answered yet, or rest for their second.")),
+        marks_dropped(registry.counter("tidings_gateway_marks_dropped_total",
+                                       "Delivered marks dropped because too many waited.")),
+        link_gaps(registry.counter("tidings_gateway_link_gaps_total",
+                                   "Times that frames of a link were lost because too many waited.")),
+        durable_to_tick(registry.histogram("tidings_gateway_durable_to_tick_seconds",
+                                           "From a command's record being durable to its answer, the tick, "
+                                           "being handed to the socket.")),
+        tick_to_delivered(registry.histogram("tidings_gateway_tick_to_delivered_seconds",
+                                             "From an event being folded to it being handed to the sockets "
+                                             "of a gateway.")) {
     for (const auto& row : wire::codes) {
       refused_[static_cast<size_t>(row.code)] =
-          &registry.counter("tidings_gateway_refused_total{code=\"" + std::string(row.name) + "\"}");
+          &registry.counter("tidings_gateway_refused_total{code=\"" + std::string(row.name) + "\"}",
+                            "Requests of sessions answered with this code, and connections ended with it.");
     }
   }
   // Requests answered with this code, and connections ended with it.
@@ -45,6 +59,8 @@ struct Metrics {
   base::Gauge& marks_waiting;    // derived from acks: not yet answered, or resting for their second
   base::Counter& marks_dropped;  // beyond Limits::marks_waiting_max
   base::Counter& link_gaps;
+  base::Histogram& durable_to_tick;
+  base::Histogram& tick_to_delivered;
 
  private:
   std::array<base::Counter*, wire::codes.size()> refused_{};

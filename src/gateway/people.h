@@ -34,8 +34,8 @@ class People {
   // here, which costs work and nothing else.
   void settle();
 
-  // A shard that knows nobody of them: it is told all of them, by settle(), too. True: it was told all.
-  bool attach_all(size_t shard);
+  // A shard that knows nobody of them: it is told all of them. False: its link is full; again later.
+  [[nodiscard]] bool attach_all(size_t shard);
   // The shard has forgotten all of them.
   void link_lost(size_t shard);
 

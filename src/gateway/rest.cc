@@ -32,12 +32,18 @@ const std::string& Gateway::branch() const {
   return state_->shared.parts.branch;
 }
 
+Rates& Gateway::rates() {
+  return state_->shared.rates;
+}
+
 void Gateway::command(const account::Identity& who, CommandFrame frame, Done<SendAnswer> done) {
   auto* state = state_.get();
   auto& shared = state->shared;
   if (!state->takes_calls(done)) return;
   auto wanted = std::visit([&](auto& f) { return want(shared.parts.limits, who.user, std::move(f)); }, frame);
   if (!wanted) return done(base::fail(std::move(wanted.error())));
+  if (auto asked = shared.rates.command(who, *wanted, shared.now()); asked.refused)
+    return done(base::fail(std::move(*asked.refused)));
   const uint64_t number = state->add(std::move(done));
   if (wanted->must_exist.empty()) return state->hand_over(who, number, std::move(*wanted));
   auto people = wanted->must_exist;
@@ -66,6 +72,9 @@ void Gateway::send_message(const account::Identity& who, const model::Conversati
   if (message.text.size() > state_->shared.parts.limits.text_bytes_max) {
     return done(wire::problem(Code::too_large, "The text is longer than allowed."));
   }
+  auto& shared = state_->shared;
+  if (auto asked = shared.rates.send(who, shared.now()); asked.refused)
+    return done(base::fail(std::move(*asked.refused)));
   state_->hand_over(who, state_->add(std::move(done)),
                     {conversation, client_id, model::SendMessage{std::move(message), std::nullopt}, {}});
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log_line.h"
 #include "gateway/session.h"
 
 namespace tidings::gateway {
@@ -19,6 +20,12 @@ std::optional<uint64_t> retry_ms(const wire::Problem& problem) {
 void Session::refuse(std::optional<wire::Request> request, const wire::Problem& problem,
                      std::optional<model::ClientId> missing) {
   shared_.metrics.refused(problem.code).add();
+  if (base::logs(base::LogLevel::debug)) {
+    base::log_fields(base::LogLevel::debug, "gateway: refused",
+                     {{"session", std::to_string(shared_.gateway) + "-" + std::to_string(number_)},
+                      {"request", request ? std::to_string(*request) : "-"},
+                      {"code", wire::name(problem.code)}});
+  }
   send(wire::encode(wire::ErrorFrame{request, problem.code, problem.detail, retry_ms(problem), missing}));
 }
 
@@ -66,6 +73,10 @@ std::optional<wire::Problem> Session::check_send(const wire::MessageSend& send) 
 void Session::on_request(wire::MessageSend& send) {
   refused_.forget(send.client_id);
   if (const auto problem = check_send(send)) return refuse_send(send, *problem);
+  for (const auto draw : {&Rates::request, &Rates::send}) {
+    if (const auto asked = (shared_.rates.*draw)(who_, shared_.now()); asked.refused)
+      return refuse_send(send, *asked.refused);
+  }
   send.to ? first_send(std::move(send)) : hand_over(send, false);
 }
 
@@ -119,6 +130,10 @@ void Session::command(Frame& frame) {
   if (asks_too_much()) return refuse(request, {wire::Code::busy, "Too many requests are unanswered."});
   auto wanted = want(shared_.parts.limits, who_.user, std::move(frame));
   if (!wanted) return refuse(request, wanted.error());
+  if (const auto asked = shared_.rates.request(who_, shared_.now()); asked.refused)
+    return refuse(request, *asked.refused);
+  if (const auto asked = shared_.rates.command(who_, *wanted, shared_.now()); asked.refused)
+    return refuse(request, *asked.refused);
   if (wanted->must_exist.empty()) return hand_over(request, std::move(*wanted));
   looking_up_ = true;
   ++in_flight_;
@@ -181,7 +196,7 @@ void Session::on_reply(const SessionAsker& asker, const ports::Reply& reply) {
                                       reply.id, reply.time, reply.duplicate}));
   }
   if (!reply.appended && asker.send) refused_.remember(*asker.send);
-  refuse(asker.request, {*reply.error, ""}, reply.missing);
+  refuse(asker.request, refused_by_core(*reply.error), reply.missing);
 }
 
 // What became of a command is not known: whoever sends it again learns it.

@@ -10,6 +10,8 @@ namespace tidings::gateway {
 template <class Frame>
 void Session::queue_read(Frame& frame) {
   if (asks_too_much()) return refuse(frame.request, {wire::Code::busy, "Too many requests are unanswered."});
+  if (const auto asked = shared_.rates.request(who_, shared_.now()); asked.refused)
+    return refuse(frame.request, *asked.refused);
   ++in_flight_;
   reads_.push_back(std::move(frame));
   next_read();

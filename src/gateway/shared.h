@@ -15,6 +15,7 @@
 #include "gateway/parked.h"
 #include "gateway/pending.h"
 #include "gateway/people.h"
+#include "gateway/rates.h"
 #include "gateway/session_name.h"
 #include "gateway/wanted.h"
 
@@ -26,6 +27,7 @@ struct Shared {
   Gateway::Parts parts;
   uint64_t gateway = 0;  // ReplyTo::gateway
   Metrics metrics;
+  Rates rates;
   Links links;
   People people;
   Focuses focuses;

@@ -20,29 +20,32 @@ std::string uuid_text(const std::array<uint8_t, 16>& bytes) {
   return out;
 }
 
+namespace {
+// 16: not a hex digit.
+constexpr auto nibbles = [] {
+  std::array<uint8_t, 256> table{};
+  table.fill(16);
+  for (size_t i = 0; i < 10; ++i) table['0' + i] = static_cast<uint8_t>(i);
+  for (size_t i = 10; i < 16; ++i) table['a' + i - 10] = table['A' + i - 10] = static_cast<uint8_t>(i);
+  return table;
+}();
+}  // namespace
+
 std::optional<std::array<uint8_t, 16>> parse_uuid(std::string_view text) {
   if (text.size() != 36) return std::nullopt;
+  if (text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-') return std::nullopt;
   std::array<uint8_t, 16> bytes{};
-  size_t nibble = 0;
-  for (size_t i = 0; i < 36; ++i) {
-    const char c = text[i];
-    if (i == 8 || i == 13 || i == 18 || i == 23) {
-      if (c != '-') return std::nullopt;
-      continue;
-    }
-    int digit;
-    if (c >= '0' && c <= '9') {
-      digit = c - '0';
-    } else if (c >= 'a' && c <= 'f') {
-      digit = c - 'a' + 10;
-    } else if (c >= 'A' && c <= 'F') {
-      digit = c - 'A' + 10;
-    } else {
-      return std::nullopt;
-    }
-    bytes[nibble / 2] = static_cast<uint8_t>(bytes[nibble / 2] << 4 | digit);
-    ++nibble;
+  size_t at = 0;
+  uint8_t seen = 0;
+  for (size_t i = 0; i < 16; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) ++at;
+    const uint8_t high = nibbles[static_cast<uint8_t>(text[at])];
+    const uint8_t low = nibbles[static_cast<uint8_t>(text[at + 1])];
+    seen = static_cast<uint8_t>(seen | high | low);
+    bytes[i] = static_cast<uint8_t>(high << 4 | low);
+    at += 2;
   }
+  if (seen & 16) return std::nullopt;
   return bytes;
 }
 

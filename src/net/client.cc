@@ -66,26 +66,28 @@ class Exchanging final : public Pollable {
     if (next_target_ == targets_.size()) return fail(error_);
     const tcp::endpoint& target = targets_[next_target_++];
     std::memcpy(&address_, target.data(), target.size());
-    socket_ =
-        FileDescriptor(::socket(target.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (!socket_) return fail(std::strerror(errno));
+    FileDescriptor socket(
+        ::socket(target.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!socket) return fail(std::strerror(errno));
     const int on = 1;
-    ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     const auto* address = static_cast<const sockaddr*>(target.data());
-    if (::connect(socket_.get(), address, static_cast<socklen_t>(target.size())) != 0 &&
+    if (::connect(socket.get(), address, static_cast<socklen_t>(target.size())) != 0 &&
         errno != EINPROGRESS) {
       error_ = std::strerror(errno);
       return connect_next();
     }
+    socket_ = what_.tls ? what_.tls->connect(std::move(socket), what_.host) : Stream(std::move(socket));
+    if (!socket_) return fail("TLS cannot be set up");
     connecting_ = true;
-    polled_ = reactor_.poller().add(socket_.get(), *this, EPOLLOUT);
+    polled_ = reactor_.poller().add(socket_.fd(), *this, EPOLLOUT);
   }
 
   void on_ready(uint32_t events) override {
     if (connecting_) {
       int error = 0;
       socklen_t size = sizeof error;
-      ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+      ::getsockopt(socket_.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
       if (error != 0) {
         error_ = std::strerror(error);
         return connect_next();
@@ -94,31 +96,37 @@ class Exchanging final : public Pollable {
       outbox_.buffer(reactor_.buffers()) += what_.request;
       return write();
     }
-    if (events & EPOLLOUT) write();
+    events = socket_.may(events);
+    if ((events & EPOLLOUT) && outbox_.bytes() > 0) write();
     if (!ended_ && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) read();
   }
 
   void write() {
-    const auto written = outbox_.write(socket_.get(), reactor_.buffers());
-    // A server may refuse and stop reading before it has all: its answer is still to be read.
-    const uint32_t events = written == Outbox::Written::some ? EPOLLIN | EPOLLOUT : EPOLLIN;
-    reactor_.poller().change(socket_.get(), *this, events);
+    const auto written = outbox_.write(socket_, reactor_.buffers());
+    // In the clear, a server may refuse and stop reading before it has all: its answer is still to be read.
+    if (written == Outbox::Written::broken && socket_.secure()) return fail(socket_.why());
+    listen();
+  }
+  void listen() {
+    const uint32_t wanted = outbox_.bytes() > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN;
+    reactor_.poller().change(socket_.fd(), *this, socket_.waits_for(wanted));
   }
 
   void read() {
     char* const buffer = reactor_.receive_buffer();
-    const ssize_t n = ::recv(socket_.get(), buffer, reactor_.receive_buffer_bytes(), MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
+    const auto [outcome, n] = socket_.read(buffer, reactor_.receive_buffer_bytes());
+    if (outcome == Stream::Outcome::again) return listen();
     using Progress = HttpResponseParser::Progress;
     Progress progress;
-    if (n <= 0) {
-      if (input_.empty() && !answered_)
-        return fail(n < 0 ? std::strerror(errno) : "the peer closed the connection");
+    if (outcome != Stream::Outcome::some) {
+      const bool broken = outcome == Stream::Outcome::broken;
+      if (broken && (!answered_ || socket_.secure())) return fail(socket_.why());
+      if (!answered_) return fail("the peer closed the connection");
       progress = parser_.feed_end();
       if (progress != Progress::complete) return fail("the peer closed the connection");
     } else {
       answered_ = true;
-      input_.append(buffer, static_cast<size_t>(n));
+      input_.append(buffer, n);
       size_t taken = 0;
       progress = parser_.feed(input_, taken);
       input_.erase(0, taken);
@@ -129,7 +137,7 @@ class Exchanging final : public Pollable {
 
   void succeed() {
     Exchanged result{parser_.take(), {}, std::move(input_), Address(address_)};
-    reactor_.poller().remove(socket_.get(), *this);
+    reactor_.poller().remove(socket_.fd(), *this);
     polled_ = false;
     if (result.response.status == 101) result.socket = std::move(socket_);
     end(std::move(result));
@@ -149,7 +157,7 @@ class Exchanging final : public Pollable {
   }
 
   void close_socket() {
-    if (polled_) reactor_.poller().remove(socket_.get(), *this);
+    if (polled_) reactor_.poller().remove(socket_.fd(), *this);
     polled_ = false;
     socket_.reset();
   }
@@ -167,7 +175,7 @@ class Exchanging final : public Pollable {
   std::vector<tcp::endpoint> targets_;
   size_t next_target_ = 0;
   std::string error_;
-  FileDescriptor socket_;
+  Stream socket_;
   sockaddr_storage address_{};
   Outbox outbox_;
   std::string input_;
@@ -196,9 +204,13 @@ void exchange(Reactor& reactor, Exchange what, std::function<void(base::Result<E
 }
 
 void http_request(Reactor& reactor, const std::string& host, uint16_t port, HttpRequest request,
-                  std::function<void(base::Result<HttpResponse>)> done) {
-  Exchange what{host, port, request_bytes(request, host_header(host, port)), request.method == "HEAD",
-                std::chrono::seconds(30)};
+                  std::function<void(base::Result<HttpResponse>)> done, std::shared_ptr<TlsTrust> tls) {
+  Exchange what{host,
+                port,
+                request_bytes(request, host_header(host, port)),
+                request.method == "HEAD",
+                std::chrono::seconds(30),
+                std::move(tls)};
   exchange(reactor, std::move(what), [done = std::move(done)](base::Result<Exchanged> result) {
     if (!result) return done(base::fail(std::move(result.error())));
     done(std::move(result->response));
@@ -219,7 +231,7 @@ void connect_websocket(Reactor& reactor, const std::string& host, uint16_t port,
   kind->message_bytes_max = options.message_bytes_max;
   kind->subprotocol = subprotocol;
   exchange(
-      reactor, {host, port, request, false, std::chrono::seconds(10)},
+      reactor, {host, port, request, false, std::chrono::seconds(10), std::move(options.tls)},
       [&reactor, key, kind, done = std::move(done)](base::Result<Exchanged> result) {
         if (!result) return done(base::fail(std::move(result.error())));
         const auto& [status, headers, body] = result->response;

@@ -5,15 +5,15 @@
 #include <string>
 
 #include "net/address.h"
-#include "net/file_descriptor.h"
 #include "net/http.h"
+#include "net/stream.h"
 
 namespace tidings::net {
 
 struct Exchanged {
   HttpResponse response;
-  FileDescriptor socket;  // still connected after a 101
-  std::string rest;       // received behind the response
+  Stream socket;     // still connected after a 101
+  std::string rest;  // received behind the response
   Address peer;
 };
 
@@ -23,6 +23,7 @@ struct Exchange {
   std::string request;  // its bytes
   bool without_body = false;
   base::nanoseconds timeout{};
+  std::shared_ptr<TlsTrust> tls;
 };
 
 // `done` runs once on the reactor, never inside the call; not at all if the reactor stops before. Thread:

@@ -14,7 +14,9 @@
 #include "base/metrics.h"
 #include "base/result.h"
 #include "base/task.h"
+#include "net/address.h"
 #include "net/reactor.h"
+#include "net/tls.h"
 #include "net/websocket.h"
 
 namespace tidings::net {
@@ -29,7 +31,7 @@ struct HttpRequest {
   std::string query;  // as it came, without '?'
   HttpHeaders headers;
   std::string body;
-  std::string peer;  // address, without port
+  std::string peer;  // address, without port; the client's, if a proxy that is believed named it
 };
 // The value of a query parameter, percent-decoded; nullopt if absent.
 std::optional<std::string> query_value(std::string_view query, std::string_view name);
@@ -55,11 +57,17 @@ class HttpHandler {
   virtual HttpResponse refusal(int status, std::string_view detail) = 0;
 };
 
+enum class ForwardedBy : uint8_t { x_forwarded_for, forwarded };  // the second as RFC 7239
+
 struct HttpServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 0;
   std::string websocket_path = "/v1/ws";
-  std::string subprotocol;                               // the one accepted
+  std::string subprotocol;  // the one accepted; "": any request is accepted, without one
+  // Web pages that may open a WebSocket, each as the header Origin names it; other origins get 403. A request
+  // without Origin is no browser's.
+  std::vector<std::string> origins;
+  bool takes_binary = false;                             // messages
   WebSocketClose on_binary{1003, "only text is taken"};  // how a socket that sends a binary message ends
   const base::Limits* limits = nullptr;                  // the defaults if null
   // A listener of this process already has the port: share it. Without this a port that anybody listens on is
@@ -68,6 +76,11 @@ struct HttpServerOptions {
   // Connections of the process, counted against Limits::connections_max by all listeners that are given the
   // same gauge.
   std::shared_ptr<base::Gauge> connections;
+  std::shared_ptr<TlsIdentity> tls;  // null: without TLS
+  // Who is believed when it says whom it speaks for: by a header of the PROXY protocol (version 2) before
+  // anything else, or in a request by the header that it sets.
+  AddressList proxies;
+  ForwardedBy forwarded_by = ForwardedBy::x_forwarded_for;
 };
 
 // Listens on one reactor. With the same port on several reactors (SO_REUSEPORT) the kernel spreads the
@@ -85,8 +98,9 @@ class HttpServer {
 };
 
 // One request on its own connection; `done` runs on the reactor: the response, or why there is none in a
-// sentence. Time-out 30 s.
+// sentence. Time-out 30 s. With `tls` by https.
 void http_request(Reactor& reactor, const std::string& host, uint16_t port, HttpRequest request,
-                  std::function<void(base::Result<HttpResponse>)> done);
+                  std::function<void(base::Result<HttpResponse>)> done,
+                  std::shared_ptr<TlsTrust> tls = nullptr);
 
 }  // namespace tidings::net

@@ -1,10 +1,13 @@
 #include "net/http_connection.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include <sys/socket.h>
 
+#include "base/log_line.h"
 #include "net/handshake.h"
+#include "net/proxy_protocol.h"
 
 namespace tidings::net {
 
@@ -39,9 +42,9 @@ class HttpConnection::Ticket {
 
 HttpConnection::HttpConnection(HttpService& service, FileDescriptor socket, const Address& peer)
     : service_(service), socket_(std::move(socket)), peer_(peer) {
-  parser_.emplace(service_.limits);
   set_timer(service_.limits.http_request_timeout);
-  if (!service_.reactor.poller().add(socket_.get(), *this, events_)) finish();
+  if (!service_.proxies.contains(peer_)) begin();
+  if (!socket_ || !service_.reactor.poller().add(socket_.fd(), *this, events_)) finish();
 }
 
 HttpConnection::~HttpConnection() {
@@ -52,11 +55,14 @@ HttpConnection::~HttpConnection() {
 }
 
 void HttpConnection::on_ready(uint32_t events) {
-  if (events & EPOLLOUT) {
+  events = socket_.may(events);
+  if (events & events_ & EPOLLOUT) {
     listen_for(events_ & ~uint32_t{EPOLLOUT});
     service_.reactor.poller().at_turn_end(*this);
   }
-  if (phase_ == Phase::reading || phase_ == Phase::draining) {
+  if (phase_ == Phase::greeting) {
+    read_greeting();
+  } else if (phase_ == Phase::reading || phase_ == Phase::draining) {
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) read();
   } else if (events & (EPOLLHUP | EPOLLERR)) {
     finish();
@@ -65,18 +71,55 @@ void HttpConnection::on_ready(uint32_t events) {
 
 void HttpConnection::read() {
   char* const buffer = service_.reactor.receive_buffer();
-  const ssize_t n = ::recv(socket_.get(), buffer, service_.reactor.receive_buffer_bytes(), MSG_DONTWAIT);
-  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
-  if (n <= 0) return finish();
+  const auto [outcome, n] = socket_.read(buffer, service_.reactor.receive_buffer_bytes());
+  if (outcome == Stream::Outcome::again && socket_.secure())
+    return service_.reactor.poller().change(socket_.fd(), *this, socket_.waits_for(events_));
+  if (outcome == Stream::Outcome::again) return;
+  if (outcome != Stream::Outcome::some) return finish();
   if (phase_ == Phase::draining) return;
-  input_.append(buffer, static_cast<size_t>(n));
+  input_.append(buffer, n);
   take_requests();
+}
+
+// The header is read to its last byte and not further: what follows may be TLS.
+void HttpConnection::read_greeting() {
+  char first;
+  if (input_.empty()) {
+    const ssize_t n = ::recv(socket_.fd(), &first, 1, MSG_DONTWAIT | MSG_PEEK);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n <= 0) return finish();
+    if (first != proxy_header_first) return begin();
+  }
+  ProxyHeader header = parse_proxy_header(input_);
+  if (header.progress == ProxyHeader::Progress::more) {
+    char* const buffer = service_.reactor.receive_buffer();
+    const auto [outcome, n] = socket_.read(buffer, std::max<size_t>(header.bytes - input_.size(), 1));
+    if (outcome == Stream::Outcome::again) return;
+    if (outcome != Stream::Outcome::some) return finish();
+    input_.append(buffer, n);
+    header = parse_proxy_header(input_);
+  }
+  if (header.progress == ProxyHeader::Progress::refused) {
+    base::log_warning("a connection from the proxy {} begins with a broken PROXY header", peer_.text());
+    return finish();
+  }
+  if (header.progress == ProxyHeader::Progress::more) return;
+  if (!header.client.bytes().empty()) peer_ = header.client;
+  input_ = {};
+  begin();
+}
+
+void HttpConnection::begin() {
+  phase_ = Phase::reading;
+  if (service_.tls) socket_ = service_.tls->accept(socket_.take());
+  if (!socket_) return finish();
+  parser_.emplace(service_.limits);
 }
 
 void HttpConnection::on_turn_end() {
   if (phase_ == Phase::done) return service_.end(*this);
   if (outbox_.bytes() > 0) {
-    switch (outbox_.write(socket_.get(), service_.reactor.buffers())) {
+    switch (outbox_.write(socket_, service_.reactor.buffers())) {
       case Outbox::Written::some:
         return listen_for(EPOLLOUT);
       case Outbox::Written::broken:
@@ -86,7 +129,7 @@ void HttpConnection::on_turn_end() {
     }
   }
   if (phase_ == Phase::ending) {
-    ::shutdown(socket_.get(), SHUT_WR);
+    socket_.shut_write();
     phase_ = Phase::draining;
     set_timer(drain_timeout);
     listen_for(EPOLLIN);
@@ -128,7 +171,7 @@ bool HttpConnection::take_requests() {
 bool HttpConnection::handle(HttpRequest request) {
   phase_ = Phase::handling;
   head_ = request.method == "HEAD";
-  request.peer = peer_.text();
+  request.peer = client_of(request).text();
   set_timer(base::nanoseconds(0));
   token_ = std::make_shared<Token>(Token{this});
   bool gone = false;
@@ -152,6 +195,11 @@ std::optional<HttpConnection::Refusal> HttpConnection::check_upgrade(const HttpR
     return Refusal{400, "A WebSocket needs the headers Upgrade: websocket and Connection: Upgrade."};
   if (request.path != service_.websocket_path)
     return Refusal{404, "The WebSocket is at " + service_.websocket_path + "."};
+  for (const auto& [name, value] : request.headers) {
+    if (find_header({{name, value}}, "origin") &&
+        std::ranges::find(service_.origins, value) == service_.origins.end())
+      return Refusal{403, "Pages of this origin may not connect; server.origins lists those that may."};
+  }
   if (request.method != "GET" || !request.body.empty())
     return Refusal{400, "A WebSocket begins with a GET without a body."};
   const std::string* key = find_header(request.headers, "sec-websocket-key");
@@ -159,8 +207,9 @@ std::optional<HttpConnection::Refusal> HttpConnection::check_upgrade(const HttpR
     return Refusal{400, "The WebSocket needs a Sec-WebSocket-Key of 16 bytes in base64."};
   if (!names(request, "sec-websocket-version", "13"))
     return Refusal{426, "The WebSocket needs Sec-WebSocket-Version: 13."};
-  if (!names(request, "sec-websocket-protocol", service_.kind->subprotocol))
-    return Refusal{400, "The WebSocket needs the subprotocol " + service_.kind->subprotocol + "."};
+  const std::string& subprotocol = service_.kind->subprotocol;
+  if (!subprotocol.empty() && !names(request, "sec-websocket-protocol", subprotocol))
+    return Refusal{400, "The WebSocket needs the subprotocol " + subprotocol + "."};
   return std::nullopt;
 }
 
@@ -170,18 +219,18 @@ bool HttpConnection::upgrade(const HttpRequest& request) {
     return true;
   }
   Reactor& reactor = service_.reactor;
-  outbox_.buffer(reactor.buffers())
-      .append(
-          "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: "
-          "Upgrade\r\nsec-websocket-accept: ")
-      .append(accept_key(*find_header(request.headers, "sec-websocket-key")))
-      .append("\r\nsec-websocket-protocol: ")
-      .append(service_.kind->subprotocol)
-      .append("\r\n\r\n");
-  reactor.poller().remove(socket_.get(), *this);
+  std::string& out = outbox_.buffer(reactor.buffers());
+  out +=
+      "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: "
+      "Upgrade\r\nsec-websocket-accept: ";
+  out += accept_key(*find_header(request.headers, "sec-websocket-key"));
+  if (!service_.kind->subprotocol.empty())
+    out.append("\r\nsec-websocket-protocol: ").append(service_.kind->subprotocol);
+  out += "\r\n\r\n";
+  reactor.poller().remove(socket_.fd(), *this);
   has_seat_ = false;
-  auto socket = std::make_unique<WebSocketConnection>(reactor, std::move(socket_), service_.kind, peer_,
-                                                      std::exchange(outbox_, {}), input_);
+  auto socket = std::make_unique<WebSocketConnection>(reactor, std::move(socket_), service_.kind,
+                                                      client_of(request), std::exchange(outbox_, {}), input_);
   finish();
   bool gone = false;
   gone_ = &gone;
@@ -189,6 +238,11 @@ bool HttpConnection::upgrade(const HttpRequest& request) {
   if (gone) return false;
   gone_ = nullptr;
   return true;
+}
+
+Address HttpConnection::client_of(const HttpRequest& request) const {
+  if (!service_.proxies.contains(peer_)) return peer_;
+  return forwarded_client(request.headers, peer_, service_.proxies, service_.forwarded_by);
 }
 
 void HttpConnection::answer(const HttpResponse& response) {
@@ -235,7 +289,7 @@ void HttpConnection::set_timer(base::nanoseconds delay) {
 void HttpConnection::listen_for(uint32_t events) {
   if (events_ == events || phase_ == Phase::done) return;
   events_ = events;
-  service_.reactor.poller().change(socket_.get(), *this, events);
+  service_.reactor.poller().change(socket_.fd(), *this, socket_.waits_for(events));
 }
 
 void HttpConnection::finish() {
@@ -244,7 +298,7 @@ void HttpConnection::finish() {
   token_.reset();
   set_timer(base::nanoseconds(0));
   Poller& poller = service_.reactor.poller();
-  if (socket_) poller.remove(socket_.get(), *this);
+  if (socket_) poller.remove(socket_.fd(), *this);
   socket_.reset();
   outbox_.drop(service_.reactor.buffers());
   input_ = {};

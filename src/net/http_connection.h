@@ -7,11 +7,12 @@
 #include <string>
 
 #include "net/address.h"
-#include "net/file_descriptor.h"
 #include "net/http.h"
 #include "net/http_parser.h"
 #include "net/outbox.h"
 #include "net/poller.h"
+#include "net/stream.h"
+#include "net/tls.h"
 #include "net/websocket_connection.h"
 
 namespace tidings::net {
@@ -22,7 +23,11 @@ struct HttpService {
   HttpHandler& handler;
   const base::Limits limits;
   std::string websocket_path;
+  std::vector<std::string> origins;
   std::shared_ptr<const WebSocketKind> kind;
+  std::shared_ptr<TlsIdentity> tls;  // null: without
+  AddressList proxies;
+  ForwardedBy forwarded_by;
   // Destroys the connection; its last wish, at the end of a turn.
   std::function<void(class HttpConnection&)> end;
 };
@@ -36,6 +41,7 @@ class HttpConnection final : public Pollable {
 
  private:
   enum class Phase : uint8_t {
+    greeting,  // a proxy that is believed may name its client first
     reading,   // a request, or waiting for one
     handling,  // the handler has the request; nothing is read
     ending,    // the last answer goes out
@@ -55,10 +61,15 @@ class HttpConnection final : public Pollable {
   void on_ready(uint32_t events) override;
   void on_turn_end() override;
   void read();
+  void read_greeting();
+  // Goes on with what follows a proxy's header, if there was one.
+  void begin();
   // The three below: false if this object may be gone.
   bool take_requests();
   bool handle(HttpRequest request);
   bool upgrade(const HttpRequest& request);
+  // Who sent the request, as far as proxies are believed.
+  Address client_of(const HttpRequest& request) const;
   bool wants_websocket(const HttpRequest& request) const;
   // Why an upgrade is refused, if it is.
   std::optional<Refusal> check_upgrade(const HttpRequest& request) const;
@@ -70,9 +81,9 @@ class HttpConnection final : public Pollable {
   void finish();
 
   HttpService& service_;
-  FileDescriptor socket_;
+  Stream socket_;
   Address peer_;
-  Phase phase_ = Phase::reading;
+  Phase phase_ = Phase::greeting;
   bool begun_ = false;     // the next request has begun to arrive
   bool answered_ = false;  // one request at least
   bool keep_alive_ = false;
@@ -80,7 +91,7 @@ class HttpConnection final : public Pollable {
   bool has_seat_ = true;  // counts as one of connections_max
   uint32_t events_ = EPOLLIN;
   std::optional<HttpRequestParser> parser_;
-  std::string input_;  // received, not yet taken by the parser
+  std::string input_;  // received, not yet taken by the parser; before that, of a proxy's header
   Outbox outbox_;
   std::shared_ptr<Token> token_;  // of the request that is being handled
   base::TimerId timer_ = 0;

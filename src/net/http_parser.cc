@@ -34,9 +34,12 @@ size_t count_header(const HttpHeaders& headers, std::string_view name) {
   return n;
 }
 
-bool has_bare_line_feed(std::string_view bytes) {
+// A bare line feed, or a line that goes on in the next one (RFC 9112, 5.2).
+bool has_odd_line_end(std::string_view bytes) {
   for (size_t at = bytes.find('\n'); at != bytes.npos; at = bytes.find('\n', at + 1)) {
     if (at == 0 || bytes[at - 1] != '\r') return true;
+    const char next = at + 1 < bytes.size() ? bytes[at + 1] : 'x';
+    if (next == ' ' || next == '\t') return true;
   }
   return false;
 }
@@ -83,7 +86,7 @@ HttpRequestParser::Progress HttpRequestParser::feed(std::string_view in, size_t&
       // Beast takes the lines of a header one by one; what it has taken or refused is looked at for line ends
       // it lets pass.
       const size_t end = std::min(rest.find("\r\n\r\n"), rest.size());
-      if (has_bare_line_feed(rest.substr(0, end))) return refuse(400);
+      if (has_odd_line_end(rest.substr(0, end))) return refuse(400);
     }
     taken += n;
     const bool was_in_body = header_done_;
@@ -123,6 +126,9 @@ int HttpRequestParser::check_header() {
   if (hosts > 1 || (hosts == 0 && modern)) return 400;
   const size_t lengths = count_header(headers, "content-length");
   const size_t encodings = count_header(headers, "transfer-encoding");
+  // "5, 5" may be read as 5 or refused (RFC 9112, 6.3); a proxy in front of us may do the other.
+  const std::string* length = find_header(headers, "content-length");
+  if (length && length->find_first_not_of("0123456789") != length->npos) return 400;
   if (lengths > 1 || (encodings > 0 && (lengths > 0 || !modern))) return 400;
   if (encodings > 0) {
     const std::string* encoding = find_header(headers, "transfer-encoding");

@@ -77,12 +77,14 @@ TEST(HttpParser, what_could_be_read_in_two_ways_is_400) {
             400);
   EXPECT_EQ(status("POST / HTTP/1.1\r\n" + host + "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"), 400);
   EXPECT_EQ(status("POST / HTTP/1.1\r\n" + host + "Content-Length: -3\r\n\r\nabcd"), 400);
+  EXPECT_EQ(status("POST / HTTP/1.1\r\n" + host + "Content-Length: 3, 3\r\n\r\nabc"), 400);
   EXPECT_EQ(status("POST / HTTP/1.0\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400);
   EXPECT_EQ(status("GET / HTTP/1.1\n" + host + "\r\n"), 400) << "bare LF after the request line";
   EXPECT_EQ(status("GET / HTTP/1.1\r\nHost: h\nX: y\r\n\r\n"), 400) << "bare LF between headers";
   EXPECT_EQ(status("GET / HTTP/1.1\r\nHost: h\r\nX: y\n\n"), 400) << "bare LF at the end";
   EXPECT_EQ(status("GET / HTTP/1.1\r\nHost : h\r\n\r\n"), 400) << "space before the colon";
   EXPECT_EQ(status("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), 400);
+  EXPECT_EQ(status("GET / HTTP/1.1\r\n" + host + "X: a\r\n b\r\n\r\n"), 400) << "a folded line";
   EXPECT_EQ(status("GET / HTTP/1.1\r\n\r\n"), 400) << "no host";
   EXPECT_EQ(status(std::string("GET /\0 HTTP/1.1\r\nHost: h\r\n\r\n", 29)), 400);
 }

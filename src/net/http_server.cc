@@ -140,9 +140,19 @@ base::Result<std::unique_ptr<HttpServer>> HttpServer::listen(Reactor& reactor, H
   kind->role = WebSocketRole::server;
   kind->message_bytes_max = limits.frame_bytes_max;
   kind->subprotocol = std::move(options.subprotocol);
+  kind->takes_binary = options.takes_binary;
   kind->on_binary = std::move(options.on_binary);
   kind->connections = options.connections ? std::move(options.connections) : std::make_shared<base::Gauge>();
-  HttpService service{reactor, handler, limits, std::move(options.websocket_path), std::move(kind), {}};
+  HttpService service{reactor,
+                      handler,
+                      limits,
+                      std::move(options.websocket_path),
+                      std::move(options.origins),
+                      std::move(kind),
+                      std::move(options.tls),
+                      std::move(options.proxies),
+                      options.forwarded_by,
+                      {}};
   return std::unique_ptr<HttpServer>(
       std::make_unique<Listener>(std::move(service), std::move(*socket), port));
 }

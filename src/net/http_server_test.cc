@@ -147,7 +147,22 @@ TEST(HttpServer, upgrades_are_refused_with_their_own_codes) {
   EXPECT_EQ(refused(without("dGhlIHNhbXBsZSBub25jZQ==", "short")), "400");
   EXPECT_EQ(refused(without("Upgrade: WebSocket", "Upgrade: h2c")), "400") << "at the WebSocket's path";
   EXPECT_EQ(refused(without("GET", "PUT")), "400");
+  for (const char* origin :
+       {"https://elsewhere.example", "null", "", "https://chat.example.elsewhere.example",
+        "http://chat.example", "https://chat.example:8443", "https://CHAT.example"}) {
+    EXPECT_EQ(
+        refused(without("Upgrade: WebSocket", "Origin: " + std::string(origin) + "\r\nUpgrade: WebSocket")),
+        "403")
+        << origin;
+  }
+  EXPECT_EQ(refused(without(
+                "Upgrade: WebSocket",
+                "Origin: https://chat.example\r\nOrigin: https://elsewhere.example\r\nUpgrade: WebSocket")),
+            "403");
   EXPECT_TRUE(server.ears.empty());
+  RawPeer welcome(server.port);
+  welcome.send(without("Upgrade: WebSocket", "Origin: https://chat.example\r\nUpgrade: WebSocket"));
+  EXPECT_TRUE(welcome.read_until("\r\n\r\n").starts_with("HTTP/1.1 101 "));
 }
 
 TEST(HttpServer, a_client_that_offers_http2_gets_its_answer) {

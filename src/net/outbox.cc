@@ -1,25 +1,24 @@
 #include "net/outbox.h"
 
-#include <cerrno>
 #include <utility>
 
-#include <sys/socket.h>
+#include "net/stream.h"
 
 namespace tidings::net {
 
-Outbox::Written Outbox::write(int fd, BufferPool& pool) {
+Outbox::Written Outbox::write(Stream& stream, BufferPool& pool) {
   while (sent_ < bytes_.size()) {
-    const ssize_t n = ::send(fd, bytes_.data() + sent_, bytes_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n >= 0) {
-      sent_ += static_cast<size_t>(n);
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+    const auto [outcome, n] = stream.write(bytes_.data() + sent_, bytes_.size() - sent_);
+    if (outcome == Stream::Outcome::some) {
+      sent_ += n;
+    } else if (outcome == Stream::Outcome::again) {
       // What is sent must not pile up in front of what a slow peer has not taken.
       if (sent_ > bytes_.size() / 2) {
         bytes_.erase(0, sent_);
         sent_ = 0;
       }
       return Written::some;
-    } else if (errno != EINTR) {
+    } else {
       drop(pool);
       return Written::broken;
     }

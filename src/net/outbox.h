@@ -34,10 +34,12 @@ class BufferPool {
  private:
   static constexpr size_t buffer_bytes_first = 240;
   static constexpr size_t buffer_bytes_max = 16 * 1024;
-  static constexpr size_t bytes_max = 4u << 20;
+  static constexpr size_t bytes_max = 16u << 20;  // 16 messages of 400 bytes to each of 2,000 people
   std::vector<std::string> free_;
   size_t bytes_ = 0;
 };
+
+class Stream;
 
 class Outbox {
  public:
@@ -49,9 +51,9 @@ class Outbox {
     return bytes_;
   }
   size_t bytes() const { return bytes_.size() - sent_; }
-  // Hands the socket what it takes without waiting. Whatever happened, an empty outbox has given its buffer
+  // Hands the peer what it takes without waiting. Whatever happened, an empty outbox has given its buffer
   // back.
-  Written write(int fd, BufferPool& pool);
+  Written write(Stream& stream, BufferPool& pool);
   void drop(BufferPool& pool);
 
  private:

@@ -79,6 +79,19 @@ class RawPeer {
     }
     return true;
   }
+  // Sends whole frames until the machines between are full or `bytes_max` are sent; how much that was.
+  size_t send_without_waiting(std::string_view frame, size_t bytes_max) {
+    const timeval short_limit{.tv_sec = 0, .tv_usec = 300'000};
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &short_limit, sizeof short_limit);
+    size_t sent = 0;
+    while (sent < bytes_max) {
+      const size_t at = sent % frame.size();
+      const ssize_t n = ::send(socket_.get(), frame.data() + at, frame.size() - at, MSG_NOSIGNAL);
+      if (n <= 0) break;
+      sent += static_cast<size_t>(n);
+    }
+    return sent;
+  }
   // What has been received and not been taken, once it holds `mark`; up to and with the mark.
   std::string read_until(std::string_view mark) {
     for (;;) {
@@ -104,6 +117,7 @@ class RawPeer {
     }
     return std::move(received_);
   }
+  int fd() const { return socket_.get(); }
   void half_close() { ::shutdown(socket_.get(), SHUT_WR); }
   // The peer gets a reset.
   void vanish() {

@@ -42,11 +42,11 @@ struct Ear final : WebSocket::Handler {
 };
 
 struct TestServer final : HttpHandler {
-  explicit TestServer(base::Limits with = {}) : limits(with) {
+  explicit TestServer(base::Limits with = {}, HttpServerOptions options = {}) : limits(with) {
     reactor.start();
-    run_on(reactor, [this] {
-      HttpServerOptions options;
+    run_on(reactor, [&] {
       options.subprotocol = "test.v1";
+      options.origins = {"https://chat.example"};
       options.limits = &limits;
       options.connections = connections;
       server = HttpServer::listen(reactor, *this, options).value();
@@ -66,6 +66,7 @@ struct TestServer final : HttpHandler {
     ++requests;
     if (request.path == "/keep") return kept_replies.push_back(std::move(reply));
     if (request.path == "/drop") return;
+    if (request.path == "/peer") return reply({200, {}, request.peer});
     if (request.path == "/large") return reply({200, {}, std::string(8u << 20, 'L')});
     if (request.path == "/later") {
       // On the heap, because a task that is copied nowhere may still be moved.

@@ -29,6 +29,17 @@ bool valid_close_code(uint64_t code) {
   return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
 }
 
+// Whether more bytes can make these one character (RFC 3629): its first byte, and its second if there is one.
+bool begins_character(std::string_view bytes) {
+  const auto first = static_cast<uint8_t>(bytes[0]);
+  if (first < 0xc2 || first > 0xf4) return false;
+  if (bytes.size() < 2) return true;
+  const auto second = static_cast<uint8_t>(bytes[1]);
+  const uint8_t from = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+  const uint8_t to = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+  return second >= from && second <= to;
+}
+
 // How many bytes at the end belong to a character that is not complete yet: 0 to 3.
 size_t unfinished_bytes(std::string_view text) {
   for (size_t back = 1; back <= 3 && back <= text.size(); ++back) {
@@ -36,7 +47,7 @@ size_t unfinished_bytes(std::string_view text) {
     if (byte < 0x80) return 0;
     if (byte < 0xc0) continue;
     const size_t length = byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
-    return length > back ? back : 0;
+    return length > back && begins_character(text.substr(text.size() - back)) ? back : 0;
   }
   return 0;
 }
@@ -100,7 +111,8 @@ std::optional<WebSocketEvent> WebSocketDecoder::read_header(std::string_view byt
   header.opcode = first & 0x0f;
   if ((first & 0x70) != 0) return fail(1002, "reserved bits are set");
   if (header.opcode > 10 || (header.opcode > 2 && header.opcode < 8)) return fail(1002, "unknown opcode");
-  if (header.opcode == opcode_of(WebSocketOpcode::binary)) return fail(1003, "only text is taken");
+  if (header.opcode == opcode_of(WebSocketOpcode::binary) && !takes_binary_)
+    return fail(1003, "only text is taken");
   if (is_control(header.opcode)) {
     if (!header.fin) return fail(1002, "fragmented control frame");
   } else if (in_message_ != (header.opcode == opcode_of(WebSocketOpcode::continuation))) {
@@ -149,9 +161,10 @@ std::optional<WebSocketEvent> WebSocketDecoder::take_frame(const Header& header,
     default:
       break;
   }
+  if (!in_message_) binary_ = header.opcode == opcode_of(WebSocketOpcode::binary);
   if (in_message_ || !header.fin) return take_fragment(header, payload);
-  if (!valid_utf8(payload)) return fail(1007, "not UTF-8");
-  return WebSocketEvent{Kind::message, 0, payload};
+  if (!binary_ && !valid_utf8(payload)) return fail(1007, "not UTF-8");
+  return WebSocketEvent{Kind::message, 0, payload, binary_};
 }
 
 std::optional<WebSocketEvent> WebSocketDecoder::take_fragment(const Header& header,
@@ -161,12 +174,12 @@ std::optional<WebSocketEvent> WebSocketDecoder::take_fragment(const Header& head
   // Each fragment is checked as far as its characters are complete, so that bad text fails before its end.
   const std::string_view unchecked = std::string_view(message_).substr(valid_bytes_);
   const size_t checkable = unchecked.size() - (header.fin ? 0 : unfinished_bytes(unchecked));
-  if (!valid_utf8(unchecked.substr(0, checkable))) return fail(1007, "not UTF-8");
+  if (!binary_ && !valid_utf8(unchecked.substr(0, checkable))) return fail(1007, "not UTF-8");
   valid_bytes_ += static_cast<uint32_t>(checkable);
   if (!header.fin) return std::nullopt;
   message_given_ = true;
   valid_bytes_ = 0;
-  return WebSocketEvent{Kind::message, 0, message_};
+  return WebSocketEvent{Kind::message, 0, message_, binary_};
 }
 
 WebSocketEvent WebSocketDecoder::take_close(std::string_view payload) {

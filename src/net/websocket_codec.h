@@ -20,7 +20,7 @@ enum class WebSocketRole : uint8_t {
 struct WebSocketEvent {
   enum class Kind : uint8_t {
     more,       // nothing complete yet; all bytes were taken
-    message,    // one whole text message, valid UTF-8
+    message,    // one whole message; a text is valid UTF-8
     ping,       // to be answered by a pong with the same payload
     pong,       //
     close,      // the peer's close frame: `code` (1005 if it named none) and its reason
@@ -30,14 +30,18 @@ struct WebSocketEvent {
   Kind kind = Kind::more;
   uint16_t code = 0;
   std::string_view payload;
+  bool binary = false;  // the message is no text
 };
 
 // Reads what one peer sends. Holds bytes only of an incomplete frame or message, never more than one
 // message's limit.
 class WebSocketDecoder {
  public:
-  WebSocketDecoder(WebSocketRole role, size_t message_bytes_max)
-      : message_bytes_max_(static_cast<uint32_t>(message_bytes_max)), role_(role) {}
+  // Without `takes_binary` a binary message is a violation (1003).
+  WebSocketDecoder(WebSocketRole role, size_t message_bytes_max, bool takes_binary = false)
+      : message_bytes_max_(static_cast<uint32_t>(message_bytes_max)),
+        role_(role),
+        takes_binary_(takes_binary) {}
 
   // Takes bytes from the front of `in` until there is one event, unmasking them in place. Call it until it
   // says `more`. After a close or a violation it takes everything and says `more` for ever.
@@ -65,6 +69,8 @@ class WebSocketDecoder {
   uint32_t message_bytes_max_;
   uint32_t valid_bytes_ = 0;  // of message_, known to be whole UTF-8 characters
   WebSocketRole role_;
+  bool takes_binary_;
+  bool binary_ = false;  // the message that is being read
   bool in_message_ = false;
   bool message_given_ = false;  // message_ was handed out and is to be freed
   bool partial_given_ = false;

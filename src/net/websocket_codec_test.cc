@@ -122,6 +122,11 @@ TEST(WebSocketCodec, invalid_utf8_is_1007_whole_or_in_fragments_and_before_the_e
   EXPECT_EQ(violation(frame(0x01, "\xe2\x82") + frame(0x80, "")), 1007);
   EXPECT_EQ(violation(frame(0x01, "bad \xff middle")), 1007);
   EXPECT_EQ(violation(frame(0x01, "\x80")), 1007);
+  // At once, though the rest of the character could still come.
+  EXPECT_EQ(violation(frame(0x01, "\xff")), 1007);
+  EXPECT_EQ(violation(frame(0x01, "\xc0")), 1007);
+  EXPECT_EQ(violation(frame(0x01, "\xed\xa0")), 1007);
+  EXPECT_EQ(violation(frame(0x01, "\xf4\x90")), 1007);
 }
 
 TEST(WebSocketCodec, broken_frames_are_1002) {

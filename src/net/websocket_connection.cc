@@ -1,9 +1,6 @@
 #include "net/websocket_connection.h"
 
-#include <cerrno>
-
 #include <sodium.h>
-#include <sys/socket.h>
 
 namespace tidings::net {
 
@@ -14,17 +11,47 @@ constexpr base::nanoseconds end_timeout = std::chrono::seconds(1);
 constexpr size_t pong_outbox_bytes_max = 4 * 1024;
 }  // namespace
 
-WebSocketConnection::WebSocketConnection(Reactor& reactor, FileDescriptor socket,
+WebSocketConnection::WebSocketConnection(Reactor& reactor, Stream socket,
                                          std::shared_ptr<const WebSocketKind> kind, const Address& peer,
                                          Outbox outbox, std::string_view early)
     : kind_(std::move(kind)),
       reactor_(reactor),
-      decoder_(kind_->role, kind_->message_bytes_max),
+      decoder_(kind_->role, kind_->message_bytes_max, kind_->takes_binary),
       outbox_(std::move(outbox)),
       socket_(std::move(socket)),
       peer_(peer) {
   if (!early.empty()) early_ = std::make_unique<std::string>(early);
   if (kind_->role == WebSocketRole::client) randombytes_buf(&mask_state_, sizeof mask_state_);
+  if (outbox_.bytes() > 0) reactor_.poller().at_turn_end(*this);
+}
+
+// What of a connection does not belong to its reactor.
+struct WebSocketConnection::Moved {
+  Moved(std::shared_ptr<const WebSocketKind> k, WebSocketDecoder d)
+      : kind(std::move(k)), decoder(std::move(d)) {}
+  Moved(Moved&&) = default;
+  ~Moved() {
+    if (socket && kind->connections) kind->connections->add(-1);
+  }
+
+  std::shared_ptr<const WebSocketKind> kind;
+  WebSocketDecoder decoder;
+  Outbox outbox;
+  Stream socket;
+  std::unique_ptr<std::string> early;
+  Address peer;
+  uint64_t mask_state = 0;
+};
+
+WebSocketConnection::WebSocketConnection(Reactor& reactor, Moved moved)
+    : kind_(moved.kind),
+      reactor_(reactor),
+      decoder_(std::move(moved.decoder)),
+      outbox_(std::move(moved.outbox)),
+      early_(std::move(moved.early)),
+      mask_state_(moved.mask_state),
+      socket_(std::move(moved.socket)),
+      peer_(moved.peer) {
   if (outbox_.bytes() > 0) reactor_.poller().at_turn_end(*this);
 }
 
@@ -38,7 +65,8 @@ void WebSocketConnection::set_handler(Handler* handler) {
   handler_ = handler;
   if (reading_ || phase_ == Phase::closed) return;
   reading_ = true;
-  reactor_.poller().add(socket_.get(), *this, blocked_ ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  reactor_.poller().add(socket_.fd(), *this, 0);
+  listen();
   if (early_) reactor_.poller().at_turn_end(*this);
 }
 
@@ -46,24 +74,58 @@ void WebSocketConnection::send(std::string_view text) {
   if (phase_ == Phase::open) append(WebSocketOpcode::text, text);
 }
 
+void WebSocketConnection::send_binary(std::string_view bytes) {
+  if (phase_ == Phase::open) append(WebSocketOpcode::binary, bytes);
+}
+
 void WebSocketConnection::close(uint16_t code, std::string_view reason) {
   if (phase_ != Phase::open) return;
   append(WebSocketOpcode::close, close_payload(code, reason));
   begin_end(Phase::closing, 1006, {});
+  pause_reading(false);
+}
+
+void WebSocketConnection::pause_reading(bool pause) {
+  if (paused_ == pause || phase_ == Phase::closed || (pause && phase_ != Phase::open)) return;
+  paused_ = pause;
+  listen();
+  if (!paused_ && early_) reactor_.poller().at_turn_end(*this);
+}
+
+MovedWebSocket WebSocketConnection::move_out() {
+  if (phase_ != Phase::open) return {};
+  auto moved = std::make_unique<Moved>(kind_, std::move(decoder_));
+  if (reading_) reactor_.poller().remove(socket_.fd(), *this);
+  moved->outbox = std::exchange(outbox_, {});
+  moved->socket = std::move(socket_);
+  moved->early = std::move(early_);
+  moved->peer = peer_;
+  moved->mask_state = mask_state_;
+  phase_ = Phase::closed;
+  handler_ = nullptr;
+  return [moved = std::move(moved)](Reactor& to) -> std::unique_ptr<WebSocket> {
+    return std::unique_ptr<WebSocketConnection>(new WebSocketConnection(to, std::move(*moved)));
+  };
 }
 
 void WebSocketConnection::on_ready(uint32_t events) {
-  if (events & EPOLLOUT) {
+  events = socket_.may(events);
+  if (blocked_ && (events & EPOLLOUT)) {
     blocked_ = false;
-    reactor_.poller().change(socket_.get(), *this, EPOLLIN);
+    listen();
     reactor_.poller().at_turn_end(*this);
+  }
+  if (paused_) {
+    // Nobody may read what is left, and the poller would tell of the broken socket for ever.
+    if (events & (EPOLLHUP | EPOLLERR)) finish_broken();
+    return;
   }
   if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) read();
 }
 
 void WebSocketConnection::on_turn_end() {
   if (phase_ == Phase::closed) return;
-  if (early_ && handler_) {
+  if (early_ && handler_ && !paused_) {
     const auto early = std::move(early_);
     if (!take(std::span(*early))) return;
   }
@@ -72,11 +134,12 @@ void WebSocketConnection::on_turn_end() {
 
 // One recv per readiness, at most the shared buffer: a peer that floods does not starve the others.
 void WebSocketConnection::read() {
+  if (early_) return;  // comes first, when the turn ends
   char* const buffer = reactor_.receive_buffer();
-  const ssize_t n = ::recv(socket_.get(), buffer, reactor_.receive_buffer_bytes(), MSG_DONTWAIT);
-  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
-  if (n <= 0) return finish_broken();
-  take(std::span(buffer, static_cast<size_t>(n)));
+  const auto [outcome, n] = socket_.read(buffer, reactor_.receive_buffer_bytes());
+  if (outcome == Stream::Outcome::again) return listen();
+  if (outcome != Stream::Outcome::some) return finish_broken();
+  take(std::span(buffer, n));
 }
 
 bool WebSocketConnection::take(std::span<char> bytes) {
@@ -84,6 +147,10 @@ bool WebSocketConnection::take(std::span<char> bytes) {
     const auto event = decoder_.next(bytes);
     if (event.kind == WebSocketEvent::Kind::more) return true;
     if (!take(event)) return false;
+    if (paused_ && !bytes.empty()) {
+      early_ = std::make_unique<std::string>(bytes.data(), bytes.size());
+      return true;
+    }
   }
   return true;
 }
@@ -98,7 +165,7 @@ bool WebSocketConnection::take(const WebSocketEvent& event) {
       if (phase_ != Phase::open || !handler_) return true;
       bool gone = false;
       gone_ = &gone;
-      handler_->on_message(event.payload);
+      event.binary ? handler_->on_binary(event.payload) : handler_->on_message(event.payload);
       if (gone) return false;
       gone_ = nullptr;
       return true;
@@ -129,10 +196,10 @@ bool WebSocketConnection::take(const WebSocketEvent& event) {
 
 void WebSocketConnection::flush() {
   if (blocked_ || outbox_.bytes() == 0) return;
-  switch (outbox_.write(socket_.get(), reactor_.buffers())) {
+  switch (outbox_.write(socket_, reactor_.buffers())) {
     case Outbox::Written::some:
       blocked_ = true;
-      if (reading_) reactor_.poller().change(socket_.get(), *this, EPOLLIN | EPOLLOUT);
+      listen();
       return;
     case Outbox::Written::broken:
       // What the peer sent before it went (its close frame, say) may still lie in the kernel: read() finds
@@ -144,13 +211,19 @@ void WebSocketConnection::flush() {
   }
 }
 
+void WebSocketConnection::listen() {
+  const uint32_t in = paused_ ? 0 : EPOLLIN;
+  const uint32_t out = blocked_ ? EPOLLOUT : 0;
+  if (reading_) reactor_.poller().change(socket_.fd(), *this, socket_.waits_for(in | out));
+}
+
 void WebSocketConnection::on_drained() {
   switch (phase_) {
     case Phase::closing:
       limit_end();
       return;
     case Phase::refusing:
-      ::shutdown(socket_.get(), SHUT_WR);
+      socket_.shut_write();
       limit_end();
       return;
     case Phase::echoing:
@@ -190,7 +263,7 @@ void WebSocketConnection::limit_end() {
 void WebSocketConnection::release() {
   phase_ = Phase::closed;
   reactor_.cancel(std::exchange(timer_, 0));
-  if (reading_) reactor_.poller().remove(socket_.get(), *this);
+  if (reading_) reactor_.poller().remove(socket_.fd(), *this);
   socket_.reset();
   outbox_.drop(reactor_.buffers());
   if (kind_->connections) kind_->connections->add(-1);

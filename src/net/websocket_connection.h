@@ -1,4 +1,4 @@
-// A WebSocket after its handshake, over a connected TCP socket, in either role.
+// A WebSocket after its handshake, over a connected TCP socket, plain or inside TLS, in either role.
 #pragma once
 
 #include <memory>
@@ -6,9 +6,9 @@
 
 #include "base/metrics.h"
 #include "net/address.h"
-#include "net/file_descriptor.h"
 #include "net/outbox.h"
 #include "net/poller.h"
+#include "net/stream.h"
 #include "net/websocket.h"
 #include "net/websocket_codec.h"
 
@@ -18,7 +18,8 @@ namespace tidings::net {
 struct WebSocketKind {
   WebSocketRole role = WebSocketRole::server;
   size_t message_bytes_max = 64 * 1024;
-  std::string subprotocol;
+  std::string subprotocol;  // "": none is asked for, and none told
+  bool takes_binary = false;
   WebSocketClose on_binary{1003, "only text is taken"};
   std::shared_ptr<base::Gauge>
       connections;  // a place in it is given back when the socket is closed; may be null
@@ -29,14 +30,17 @@ class WebSocketConnection final : public WebSocket, private Pollable {
  public:
   // `outbox`: bytes that go out first (the answer to the upgrade). `early`: what the peer sent behind its
   // handshake.
-  WebSocketConnection(Reactor& reactor, FileDescriptor socket, std::shared_ptr<const WebSocketKind> kind,
+  WebSocketConnection(Reactor& reactor, Stream socket, std::shared_ptr<const WebSocketKind> kind,
                       const Address& peer, Outbox outbox, std::string_view early);
   ~WebSocketConnection() override;
 
   void set_handler(Handler* handler) override;
   void send(std::string_view text) override;
+  void send_binary(std::string_view bytes) override;
   size_t outbox_bytes() const override { return outbox_.bytes(); }
   void close(uint16_t code, std::string_view reason) override;
+  void pause_reading(bool pause) override;
+  MovedWebSocket move_out() override;
   std::string peer() const override { return peer_.text(); }
   const std::string& subprotocol() const override { return kind_->subprotocol; }
 
@@ -52,6 +56,8 @@ class WebSocketConnection final : public WebSocket, private Pollable {
     uint16_t code;
     std::string reason;
   };
+  struct Moved;
+  WebSocketConnection(Reactor& reactor, Moved moved);
 
   void on_ready(uint32_t events) override;
   void on_turn_end() override;
@@ -60,6 +66,8 @@ class WebSocketConnection final : public WebSocket, private Pollable {
   bool take(std::span<char> bytes);
   bool take(const WebSocketEvent& event);
   void flush();
+  // Tells the poller what is waited for.
+  void listen();
   void on_drained();
   void append(WebSocketOpcode opcode, std::string_view payload);
   void begin_end(Phase phase, uint16_t code, std::string_view reason);
@@ -75,14 +83,15 @@ class WebSocketConnection final : public WebSocket, private Pollable {
   WebSocketDecoder decoder_;
   Outbox outbox_;
   std::unique_ptr<Ending> ending_;
-  std::unique_ptr<std::string> early_;
-  bool* gone_ = nullptr;  // set by the destructor while a handler is called
+  std::unique_ptr<std::string> early_;  // received, to be taken when the turn ends
+  bool* gone_ = nullptr;                // set by the destructor while a handler is called
   base::TimerId timer_ = 0;
   uint64_t mask_state_ = 0;
-  FileDescriptor socket_;
+  Stream socket_;
   Address peer_;
   Phase phase_ = Phase::open;
   bool reading_ = false;  // in the poller
+  bool paused_ = false;
   bool blocked_ = false;  // the kernel takes no more: wait until the socket is writable
 };
 

@@ -325,5 +325,99 @@ TEST(WebSocket, may_be_destroyed_from_inside_its_callbacks) {
   }
 }
 
+TEST(WebSocket, a_paused_socket_reads_nothing_so_the_peer_cannot_send_for_ever) {
+  TestServer server;
+  RawPeer peer = server.raw_websocket();
+  Ear& ear = server.ear(0);
+  run_on(server.reactor, [&] { ear.socket->pause_reading(true); });
+  const std::string frame = masked(std::string(60'000, 'p'));
+  const size_t taken = peer.send_without_waiting(frame, 100u << 20);
+  EXPECT_LT(taken, 50u << 20);
+  run_on(server.reactor, [&] {
+    EXPECT_EQ(ear.bytes, 0u);
+    ear.keep = ear.echo = false;
+    ear.socket->pause_reading(false);
+  });
+  EXPECT_TRUE(wait_until(server.reactor, [&] { return ear.bytes == taken / frame.size() * 60'000; }));
+}
+
+TEST(WebSocket, a_paused_socket_whose_peer_is_reset_ends) {
+  TestServer server;
+  RawPeer peer = server.raw_websocket();
+  Ear& ear = server.ear(0);
+  run_on(server.reactor, [&] { ear.socket->pause_reading(true); });
+  peer.send(masked("never read"));
+  peer.vanish();
+  EXPECT_TRUE(wait_until(server.reactor, [&] { return ear.closed_count == 1; }));
+  EXPECT_EQ(ear.code, 1006);
+  EXPECT_TRUE(ear.messages.empty());
+}
+
+TEST(WebSocket, moves_to_another_reactor_in_the_middle_of_a_frame_and_of_a_message_and_is_counted_once) {
+  TestServer server;
+  Reactor other("other");
+  other.start();
+  std::string first = masked("frag");
+  first[0] = 0x01;
+  for (const bool dropped : {false, true}) {
+    const size_t i = server.ears.size();
+    RawPeer peer = server.raw_websocket();
+    Ear& ear = server.ear(i);
+    const std::string second = masked("ment", WebSocketOpcode::continuation);
+    peer.send(masked("whole") + first + second.substr(0, 7));
+    EXPECT_EQ(peer.read_bytes(7), plain("whole"));
+    MovedWebSocket moved;
+    run_on(server.reactor, [&] {
+      moved = ear.socket->move_out();
+      EXPECT_EQ(server.connections->value(), 1);
+      ear.socket->send("nobody is there");
+      ear.socket->close(1000, "");
+      ear.socket->pause_reading(true);
+      EXPECT_FALSE(ear.socket->move_out());
+      ear.socket.reset();
+      EXPECT_EQ(ear.closed_count, 0);
+    });
+    EXPECT_EQ(server.connections->value(), 1);
+    if (dropped) {
+      moved = {};
+      EXPECT_EQ(peer.read_to_end(), "");
+    } else {
+      auto there = run_on(other, [&] { return std::make_unique<Ear>(moved(other), true); });
+      peer.send(second.substr(7));
+      EXPECT_EQ(peer.read_bytes(10), plain("fragment"));
+      EXPECT_EQ(run_on(other, [&] { return there->socket->peer(); }), "127.0.0.1");
+      run_on(other, [&] { there.reset(); });
+      EXPECT_EQ(peer.read_to_end(), "");
+    }
+    EXPECT_EQ(server.connections->value(), 0);
+  }
+  other.stop();
+}
+
+TEST(WebSocket, a_full_outbox_moves_and_is_sent_from_there) {
+  TestServer server;
+  Reactor other("other");
+  other.start();
+  RawPeer peer = server.raw_websocket({}, 4096);
+  Ear& ear = server.ear(0);
+  const std::string text(60'000, 's');
+  MovedWebSocket moved;
+  run_on(server.reactor, [&] {
+    for (int i = 0; i < 200; ++i) ear.socket->send(text);
+  });
+  EXPECT_GT(run_on(server.reactor, [&] { return ear.socket->outbox_bytes(); }), 0u);
+  run_on(server.reactor, [&] {
+    moved = ear.socket->move_out();
+    ear.socket.reset();
+  });
+  auto there = run_on(other, [&] { return std::make_unique<Ear>(moved(other)); });
+  run_on(other, [&] { there->socket->send("last"); });
+  const std::string all = peer.read_bytes(200 * 60'004 + 6);
+  for (size_t i = 0; i < 200; ++i) ASSERT_EQ(all.substr(i * 60'004 + 4, 60'000), text);
+  EXPECT_EQ(all.substr(200 * 60'004), plain("last"));
+  run_on(other, [&] { there.reset(); });
+  other.stop();
+}
+
 }  // namespace
 }  // namespace tidings::net

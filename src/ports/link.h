@@ -130,6 +130,8 @@ struct Reply {
   model::MessageId id;
   base::WallTime time{};
   std::optional<model::ClientId> missing;  // with `order`
+  // Since when the record was durable, for the latency of ticks; its zero: not measured.
+  base::MonotonicTime durable{};
 };
 // An accepted event for these people's sessions at this gateway. `bytes` is the whole frame, the same for
 // every socket.
@@ -143,6 +145,8 @@ struct EventOut {
   std::string bytes;
   // Of the people, who became members by it, unless it is the first event: they lack what lies below.
   std::vector<model::UserId> joined = {};
+  // When it was folded, for the latency of deliveries; its zero: not measured.
+  base::MonotonicTime folded{};
 };
 // Marks have moved. `bytes` is the whole frame.
 struct ReceiptOut {
@@ -266,6 +270,9 @@ class CoreShard {
   // A gateway has linked itself (`gateway` is its ReplyTo::gateway); the link outlives neither end's
   // executor.
   virtual void on_link(uint64_t gateway, LinkToGateway& link) = 0;
+  // The link is gone when this returns: who is attached and what is in focus there is forgotten. A gateway
+  // that comes back links itself anew.
+  virtual void on_unlink(uint64_t gateway) = 0;
   virtual void on_up(uint64_t gateway, std::vector<UpFrame> frames) = 0;
   virtual LinkStamp stamp() const = 0;
 };

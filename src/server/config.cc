@@ -57,6 +57,25 @@ base::Result<base::nanoseconds> parse_duration(const std::string& text) {
   return base::failure("\"" + text + "\" is not a duration; write for example 200ms, 10s or 24h");
 }
 
+// The serialized origins of RFC 6454: a scheme, a host in small letters, a port unless it is the scheme's
+// own.
+base::Result<std::vector<std::string>> parse_origins(const std::string& text) {
+  std::vector<std::string> origins;
+  if (text == "none") return origins;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    const std::string origin = text.substr(at, end - at);
+    const size_t host = origin.starts_with("https://") ? 8 : origin.starts_with("http://") ? 7 : 0;
+    const bool plain =
+        std::ranges::none_of(origin, [](char c) { return c <= ' ' || (c >= 'A' && c <= 'Z'); });
+    if (host == 0 || host == origin.size() || !plain || origin.find('/', host) != origin.npos)
+      return base::failure("\"" + origin + "\" is not an origin; write for example https://chat.example");
+    origins.push_back(origin);
+    at = end + 1;
+  }
+  return origins;
+}
+
 Setting bytes_limit(std::string name, std::string value, std::string about, size_t base::Limits::* limit,
                     uint64_t least) {
   return {{std::move(name), std::move(value), std::move(about)},
@@ -94,6 +113,55 @@ Setting time_limit(std::string name, std::string value, std::string about,
           }};
 }
 
+// "10/s, 60": so many in a second (m minute, h hour), and so many at once after a rest.
+base::Result<base::Rate> parse_rate(const std::string& text) {
+  if (text == "off") return base::Rate{};
+  const auto wrong = base::failure("\"" + text + "\" is not a rate; write for example \"10/s, 60\" or off");
+  const auto slash = text.find('/'), comma = text.find(", ");
+  if (slash == text.npos || comma != slash + 2) return wrong;
+  const auto count = parse_count(text.substr(0, slash)), burst = parse_count(text.substr(comma + 2));
+  constexpr uint64_t most = 1'000'000;
+  if (!count || !burst || *count == 0 || *burst == 0 || *count > most || *burst > most) return wrong;
+  base::Rate rate{*count, base::seconds(1), *burst};
+  switch (text[slash + 1]) {
+    case 's':
+      break;
+    case 'm':
+      rate.period = std::chrono::minutes(1);
+      break;
+    case 'h':
+      rate.period = std::chrono::hours(1);
+      break;
+    default:
+      return wrong;
+  }
+  return rate;
+}
+
+Setting rate_limit(std::string name, std::string value, std::string about, base::Rate base::Limits::* limit) {
+  return {{std::move(name), std::move(value), std::move(about)},
+          [limit](Config& c, const std::string& text) -> base::Status {
+            const auto rate = parse_rate(text);
+            if (!rate) return base::fail(rate.error());
+            c.limits.*limit = *rate;
+            return {};
+          }};
+}
+// One of some words.
+template <class Value>
+Setting choice(std::string name, std::string value, std::string about, Value Config::* field,
+               std::vector<std::pair<std::string, Value>> words) {
+  return {{std::move(name), std::move(value), std::move(about)},
+          [field, words = std::move(words)](Config& c, const std::string& text) -> base::Status {
+            std::string all;
+            for (const auto& [word, meant] : words) {
+              if (text == word) return c.*field = meant, base::Status();
+              all += (all.empty() ? "" : ", ") + word;
+            }
+            return base::failure("\"" + text + "\" is none of: " + all);
+          }};
+}
+
 const std::vector<Setting>& settings() {
   using base::Limits;
   static const std::vector<Setting> all{
@@ -105,12 +173,84 @@ const std::vector<Setting>& settings() {
          std::tie(c.host, c.port) = *at;
          return {};
        }},
+      {{"server.role", "both",
+        "which part of the server this process is: both, core (all that is kept, no connections of clients), "
+        "gateway (sessions and REST of the core at server.core)"},
+       [](Config& c, const std::string& text) -> base::Status {
+         for (const auto& [word, role] : {std::pair("both", Role::both), std::pair("core", Role::core),
+                                          std::pair("gateway", Role::gateway)}) {
+           if (text == word) return c.role = role, base::Status();
+         }
+         return base::failure("\"" + text + "\" is neither both nor core nor gateway");
+       }},
+      {{"server.core", "none",
+        "path of the Unix socket at which a core takes gateway processes, or a gateway finds its core; at "
+        "most "
+        "100 bytes"},
+       [](Config& c, const std::string& text) -> base::Status {
+         if (text.size() > 100) return base::failure("it must be at most 100 bytes");
+         c.core = text == "none" ? "" : text;
+         return {};
+       }},
       {{"server.shards", "0", "reactor threads; 0 is one per core"},
        [](Config& c, const std::string& text) -> base::Status {
          const auto n = parse_count(text);
          if (!n) return base::fail(n.error());
          if (*n > 256) return base::failure("it must be at most 256");
          c.shards = static_cast<int>(*n);
+         return {};
+       }},
+      {{"server.tls_certificate", "",
+        "PEM file of the certificate, with those that vouch for it: WebSocket and REST are inside TLS then"},
+       [](Config& c, const std::string& text) -> base::Status {
+         return c.tls_certificate = text, base::Status();
+       }},
+      {{"server.tls_key", "", "PEM file of its key; both files are read again when they change"},
+       [](Config& c, const std::string& text) -> base::Status { return c.tls_key = text, base::Status(); }},
+      {{"server.proxies", "",
+        "addresses that are believed when they say for whom they connect, for example \"10.0.0.7, "
+        "fd00::/8\""},
+       [](Config& c, const std::string& text) -> base::Status {
+         auto list = net::AddressList::parse(text);
+         if (!list)
+           return base::failure("\"" + text +
+                                "\" is no list of addresses; write for example 10.0.0.7, fd00::/8");
+         c.proxies = std::move(*list);
+         return {};
+       }},
+      {{"server.forwarded_by", "x-forwarded-for",
+        "the header in which these proxies name the client of a request: x-forwarded-for or forwarded"},
+       [](Config& c, const std::string& text) -> base::Status {
+         using net::ForwardedBy;
+         for (const auto& [word, by] : {std::pair("x-forwarded-for", ForwardedBy::x_forwarded_for),
+                                        std::pair("forwarded", ForwardedBy::forwarded)}) {
+           if (text == word) return c.forwarded_by = by, base::Status();
+         }
+         return base::failure("\"" + text + "\" is neither x-forwarded-for nor forwarded");
+       }},
+      choice("server.log_format", "text", "lines of the log: text, or json for programs", &Config::log_format,
+             {{"text", base::LogFormat::text}, {"json", base::LogFormat::json}}),
+      choice("server.log_level", "info",
+             "which lines are written: debug (every refusal, too), info, warning or error",
+             &Config::log_level,
+             {{"debug", base::LogLevel::debug},
+              {"info", base::LogLevel::info},
+              {"warning", base::LogLevel::warning},
+              {"error", base::LogLevel::error}}),
+      {{"server.metrics_token", "off", "who says it as a bearer may read /metrics from anywhere"},
+       [](Config& c, const std::string& text) -> base::Status {
+         if (text == "off") return c.metrics_token.clear(), base::Status();
+         if (text.size() < 16) return base::failure("it must have at least 16 characters");
+         c.metrics_token = text;
+         return {};
+       }},
+      {{"server.origins", "none",
+        "web pages that may connect, as browsers name them, with commas between them: "
+        "https://chat.example,https://example.org:8443; other programs send no origin and may"},
+       [](Config& c, const std::string& text) -> base::Status {
+         const auto origins = parse_origins(text);
+         if (!origins) return base::fail(origins.error());
+         c.origins = *origins;
          return {};
        }},
       {{"storage.path", "./tidings-data", "directory of everything that is kept; made if it does not exist"},
@@ -179,6 +319,22 @@ const std::vector<Setting>& settings() {
                  &Limits::resume_timeout),
       time_limit("limits.drain_window", "5s", "at the end sessions are asked to move, and given so long",
                  &Limits::drain_window),
+      choice("limits.profile", "normal", "bench lifts all rates and nothing else: for measuring",
+             &Config::bench_profile, {{"normal", false}, {"bench", true}}),
+      rate_limit("limits.person_sends", "10/s, 60", "messages of a person", &Limits::person_sends),
+      rate_limit("limits.person_groups", "30/h, 10", "groups that a person makes", &Limits::person_groups),
+      rate_limit("limits.person_additions", "500/h, 2000", "people that a person puts into groups",
+                 &Limits::person_additions),
+      rate_limit("limits.device_requests", "100/s, 500", "what a device asks, by frame or REST",
+                 &Limits::device_requests),
+      rate_limit("limits.address_hellos", "30/m, 30", "hellos from an address", &Limits::address_hellos),
+      rate_limit("limits.address_log_ins", "30/m, 30", "log-ins and sign-ups from an address",
+                 &Limits::address_log_ins),
+      rate_limit("limits.address_calls", "50/s, 500", "REST calls from an address", &Limits::address_calls),
+      rate_limit("limits.conversation_commands", "200/s, 400", "messages and changes in a conversation",
+                 &Limits::conversation_commands),
+      rate_limit("limits.process_requests", "50000/s, 100000", "what all devices of a process ask",
+                 &Limits::process_requests),
   };
   return all;
 }
@@ -272,6 +428,12 @@ base::Result<Config> read_config(const ConfigSources& sources) {
   for (const auto& [key, value] : sources.flags) {
     if (const auto status = set(config, "flag", key, value); !status) return base::fail(status.error());
   }
+  if (config.role != Role::both && config.core.empty()) {
+    return base::failure("server.role \"core\" and \"gateway\" need server.core, the path of their socket");
+  }
+  if (config.bench_profile) config.limits.lift_rates();
+  if (config.tls_certificate.empty() != config.tls_key.empty())
+    return base::failure("server.tls_certificate and server.tls_key go together: set both or neither");
   return config;
 }
 
@@ -282,8 +444,16 @@ base::Result<std::pair<std::string, uint16_t>> parse_listen(const std::string& t
   if (!port || *port > 65535)
     return base::failure("\"" + text + "\" is not HOST:PORT, for example 127.0.0.1:65100");
   std::string host = text.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  if (!bracketed && host.find(':') != std::string::npos)
+    return base::failure("\"" + text + "\": an address of IPv6 stands in brackets, for example [::1]:65100");
   return std::pair(host.empty() ? "0.0.0.0" : host, static_cast<uint16_t>(*port));
+}
+
+std::string listen_text(const std::string& host, uint16_t port) {
+  const bool v6 = host.find(':') != std::string::npos;
+  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
 }  // namespace tidings::server

@@ -9,18 +9,39 @@
 
 #include "account/service.h"
 #include "base/limits.h"
+#include "base/log_line.h"
 #include "base/result.h"
+#include "net/address.h"
+#include "net/http.h"
 
 namespace tidings::server {
 
+// Which part of the server a process is.
+enum class Role {
+  both,     // core and gateways
+  core,     // partitions, accounts, all that is kept; gateway processes connect to it
+  gateway,  // sessions and REST of the core at Config::core
+};
+
 struct Config {
+  Role role = Role::both;
+  std::string core;  // path of the Unix socket between core and gateways; "": none
   std::string host = "127.0.0.1";
   uint16_t port = 65100;
-  int shards = 0;  // 0: one per core
+  int shards = 0;               // 0: one per core
+  std::string tls_certificate;  // both or neither
+  std::string tls_key;
+  net::AddressList proxies;  // whose word about their clients counts
+  net::ForwardedBy forwarded_by = net::ForwardedBy::x_forwarded_for;
+  std::vector<std::string> origins;  // of web pages that may open a WebSocket
   std::string data = "./tidings-data";
   uint64_t segment_bytes = 64ull << 20;
   uint64_t free_bytes_min = 1ull << 30;
   account::SignUp sign_up = account::SignUp::open;
+  std::string metrics_token;  // "": /metrics is for this machine only
+  base::LogFormat log_format = base::LogFormat::text;
+  base::LogLevel log_level = base::LogLevel::info;
+  bool bench_profile = false;  // rates are lifted, in `limits` already
   base::Limits limits;
 };
 
@@ -41,7 +62,9 @@ struct ConfigSources {
 };
 base::Result<Config> read_config(const ConfigSources& sources);
 
-// "127.0.0.1:65100" or ":65100" (all addresses of IPv4); port 0 lets the system choose.
+// "127.0.0.1:65100", "[::1]:65100" or ":65100" (all addresses of IPv4); port 0 lets the system choose.
 base::Result<std::pair<std::string, uint16_t>> parse_listen(const std::string& text);
+// The way back.
+std::string listen_text(const std::string& host, uint16_t port);
 
 }  // namespace tidings::server

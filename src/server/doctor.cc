@@ -6,10 +6,12 @@
 #include "engine/embedded/log_cut.h"
 #include "engine/embedded/log_survey.h"
 #include "engine/embedded/posix_disk.h"
+#include "engine/embedded/rocks_store.h"
 #include "engine/embedded/stamper.h"
 #include "engine/embedded/store_marks.h"
 #include "engine/embedded/system_clock.h"
 #include "engine/embedded/system_random.h"
+#include "server/effects_again.h"
 #include "wire/record.h"
 
 namespace tidings::server {
@@ -24,6 +26,8 @@ constexpr uint64_t base_step = 1ull << 40;  // protocol.md §1 "Position": after
 constexpr uint64_t base_multiple = 4096;
 constexpr const char* aside_prefix = "damaged-";  // and the time
 constexpr uint64_t segment_bytes_default = 64u << 20;
+// Of the feed: what it caused may have stood in what is cut away.
+constexpr base::nanoseconds effects_age = std::chrono::hours(24);
 
 void count(RecordCount& into, const RecordView& record) {
   if (into.records++ == 0) {
@@ -59,6 +63,7 @@ struct Doctor::State {
     newest = std::max(newest, time);
   }
   base::Result<Position> next_base() const;
+  base::Status lower_effects() const;
 };
 
 base::Status Doctor::State::admit() {
@@ -173,6 +178,15 @@ base::Result<Position> Doctor::State::next_base() const {
   return Position{base};
 }
 
+// Before the log is cut: to repeat what is durable does no harm.
+base::Status Doctor::State::lower_effects() const {
+  if (marks.checkpoints.empty()) return {};
+  base::Registry metrics;
+  auto store = embedded::RocksStore::open(diagnosis.store, metrics);
+  if (!store) return base::fail(store.error());
+  return ask_effects_again(**store, effects_age);
+}
+
 Doctor::Doctor(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Doctor::~Doctor() = default;
 
@@ -221,6 +235,7 @@ base::Result<Doctor::Cut> Doctor::cut() {
                                   .time;
   const model::Lineage lineage{random.u64(), *base, time, model::Lineage::Reason::restore};
 
+  if (auto lowered = s.lower_effects(); !lowered) return base::fail(lowered.error());
   embedded::CutOrder order;
   order.aside = s.data + "/" + aside_prefix + std::to_string(base::to_ms(clock.wall()));
   order.segment_id = random.u64();

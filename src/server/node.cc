@@ -1,261 +1,72 @@
 #include "server/node.h"
 
-#include <algorithm>
-#include <atomic>
-#include <chrono>
-
-#include "base/log_line.h"
-#include "delivery/shard.h"
-#include "delivery/store_writer.h"
 #include "engine/embedded/local_link.h"
-#include "wire/record.h"
 
 namespace tidings::server {
 
-namespace {
-
-// Handed to shards and not yet dispatched: beyond it a replay waits, and goes on at half of it.
-constexpr int64_t undispatched_bytes_max = 64 << 20;
-constexpr auto folded_poll_interval = std::chrono::milliseconds(2);
-
-std::string branch_text(uint64_t tag) {
-  base::Bytes bytes;
-  base::append_key(bytes, tag);
-  return base::to_hex(bytes);
-}
-
-}  // namespace
-
 struct Node::State {
-  explicit State(Parts p) : parts(std::move(p)) {}
-
-  Parts parts;
-  model::Lineage lineage;                // of this start
-  model::Position low;                   // where reading begins
-  model::Position end_at_start;          // what was in the log before this start
-  std::vector<model::Lineage> lineages;  // the log executor's
-  bool lineage_seen = false;             // likewise
-  base::Task ready;                      // likewise, until it is given to shard 0
-  std::atomic<int64_t> undispatched_bytes{0};
-  std::atomic<bool> reading_paused{false};
-  size_t gateways_left = 0;  // shard 0's, while draining
-  base::Task drained;        // likewise
-  std::unique_ptr<delivery::StoreWriter> writer;
-  std::vector<std::unique_ptr<delivery::Shard>> shards;
-  std::vector<std::unique_ptr<gateway::Gateway>> gateways;
+  std::function<void(const model::Lineage&)> on_lineage;
+  std::unique_ptr<CoreNode> core;
+  std::unique_ptr<GatewayNode> gateways;
   std::vector<std::unique_ptr<embedded::LocalLink>> links;
-
-  void on_batch(ports::LogBatch batch);
-  void taken(size_t bytes);
-  void note_lineage(const ports::LogRecord& record);
-  void tell_ready_when_folded(size_t shard);
-  void drain_gateways(base::Task done);
-  void flush_shard(size_t index, base::Task done);
 };
 
 Node::Node(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Node::~Node() = default;
 
 base::Result<std::unique_ptr<Node>> Node::make(Parts parts) {
-  auto checkpoints = parts.store.checkpoints();
-  if (!checkpoints) return base::fail(checkpoints.error());
-  for (const auto& checkpoint : *checkpoints) {
-    if (checkpoint.fold_version > fold::newest_version) {
-      return base::failure("the data was written under fold version " +
-                           std::to_string(checkpoint.fold_version) + ", and this program has version " +
-                           std::to_string(fold::newest_version) + "; run the program that wrote it");
-    }
-  }
-  auto low = parts.store.low();
-  if (!low) return base::fail(low.error());
-  auto stored_lineage = parts.store.lineage();
-  if (!stored_lineage) return base::fail(stored_lineage.error());
-
-  auto state = std::make_unique<State>(std::move(parts));
+  auto made = CoreNode::make({parts.shards, parts.store_executor, parts.readers, parts.clock, parts.random,
+                              parts.log, parts.store, parts.limits, parts.metrics, parts.fatal});
+  if (!made) return base::fail(made.error());
+  auto state = std::make_unique<State>();
   State& s = *state;
-  s.low = *low;
-  if (*stored_lineage) {
-    auto lineages = wire::decode_lineages(**stored_lineage);
-    if (!lineages) return base::fail(lineages.error());
-    s.lineages = std::move(*lineages);
-  }
-  s.lineage = {s.parts.random.u64(), s.parts.log.end(), s.parts.log.time(), model::Lineage::Reason::start};
-
-  const size_t count = s.parts.shards.size();
-  s.writer = std::make_unique<delivery::StoreWriter>(delivery::StoreWriter::Parts{
-      s.parts.store_executor, s.parts.store, s.parts.clock, s.parts.limits, s.parts.metrics, count, s.low,
-      s.parts.fatal, [&s](model::Position low) { s.parts.log.trim(low); }});
-  for (size_t i = 0; i < count; ++i) {
-    s.shards.push_back(std::make_unique<delivery::Shard>(delivery::Shard::Parts{
-        i, count, *s.parts.shards[i], s.parts.readers, s.parts.log, s.parts.store, *s.writer, s.parts.limits,
-        s.parts.metrics, s.lineage.tag, s.parts.fatal, [&s](size_t bytes) { s.taken(bytes); }}));
-    std::vector<ports::Checkpoint> mine;
-    std::copy_if(checkpoints->begin(), checkpoints->end(), std::back_inserter(mine),
-                 [&](const auto& c) { return c.partition.value % count == i; });
-    if (auto status = s.shards.back()->start(mine, s.low); !status) return base::fail(status.error());
-  }
-  for (size_t i = 0; i < count; ++i) {
-    // Two sessions of one device may be at two gateways: each good hello is told to the others.
-    const auto announce = [&s, i](const gateway::DeviceHello& hello) {
-      for (size_t other = 0; other < s.gateways.size(); ++other) {
-        if (other == i) continue;
-        s.parts.shards[other]->post(
-            [gateway = s.gateways[other].get(), hello] { gateway->on_device_hello(hello); });
-      }
-    };
-    const auto at_gateway = [&s](uint64_t id, base::UniqueFunction<void(gateway::Gateway&)> task) {
-      const auto found = std::ranges::find(s.gateways, id, [](const auto& one) { return one->id(); });
-      if (found == s.gateways.end()) return false;
-      if (!task) return true;
-      s.parts.shards[static_cast<size_t>(found - s.gateways.begin())]->post(
-          [gateway = found->get(), task = std::move(task)]() mutable { task(*gateway); });
-      return true;
-    };
-    s.gateways.push_back(std::make_unique<gateway::Gateway>(gateway::Gateway::Parts{
-        *s.parts.shards[i], s.parts.clock, s.parts.random, s.parts.accounts, s.parts.limits, s.parts.metrics,
-        branch_text(s.lineage.tag), announce, at_gateway, s.lineages}));
+  s.on_lineage = std::move(parts.on_lineage);
+  s.core = std::move(*made);
+  s.gateways = std::make_unique<GatewayNode>(
+      GatewayNode::Parts{parts.shards, parts.clock, parts.random, parts.accounts, parts.limits, parts.metrics,
+                         s.core->lineage(), s.core->known_lineages(), std::move(parts.announce)});
+  for (size_t i = 0; i < parts.shards.size(); ++i) {
+    auto& gateway = s.gateways->gateway(i);
     std::vector<ports::LinkToCore*> to_core;
-    for (size_t core = 0; core < count; ++core) {
+    for (size_t core = 0; core < parts.shards.size(); ++core) {
       s.links.push_back(std::make_unique<embedded::LocalLink>(
-          embedded::LocalLink::Parts{*s.parts.shards[i], *s.gateways[i], s.gateways[i]->id(),
-                                     *s.parts.shards[core], *s.shards[core], core, s.parts.limits}));
+          embedded::LocalLink::Parts{*parts.shards[i], gateway, gateway.id(), *parts.shards[core],
+                                     s.core->shard(core), core, parts.limits}));
       to_core.push_back(&s.links.back()->to_core());
     }
-    s.gateways[i]->set_links(std::move(to_core));
+    gateway.set_links(std::move(to_core));
   }
   return std::unique_ptr<Node>(new Node(std::move(state)));
 }
 
 void Node::start(base::Task ready) {
   State& s = *state_;
-  s.ready = std::move(ready);
-  s.end_at_start = s.parts.log.end();
   for (auto& link : s.links) link->open();
-  if (const auto refused = s.parts.log.append({{model::stream_partition, wire::encode_record(s.lineage)}})) {
-    return s.parts.fatal("the log refuses this start's lineage: " +
-                         std::string(wire::row(*refused).sentence));
-  }
-  s.parts.log.read(s.low, [&s](ports::LogBatch batch) { s.on_batch(std::move(batch)); });
-}
-
-// On the log's executor: hands every shard its records, and the end to all of them.
-void Node::State::on_batch(ports::LogBatch batch) {
-  const size_t count = shards.size();
-  std::vector<std::vector<ports::LogRecord>> split(count);
-  for (auto& record : batch.records) {
-    if (record.partition == model::stream_partition) {
-      note_lineage(record);
-      for (auto& part : split) part.push_back(record);
-    } else {
-      const size_t owner = record.partition.value % count;
-      // An effect comes back to the shard that caused it, too: now it is durable.
-      const auto source = wire::effect_source(record.payload);
-      if (source && model::partition_of(*source).value % count != owner)
-        split[model::partition_of(*source).value % count].push_back(record);
-      split[owner].push_back(std::move(record));
-    }
-  }
-  int64_t bytes = 0;
-  for (const auto& part : split) {
-    for (const auto& record : part) bytes += static_cast<int64_t>(record.payload.size());
-  }
-  if (undispatched_bytes.fetch_add(bytes) + bytes > undispatched_bytes_max) {
-    // First the pause, then the word of it: a shard that resumes in between must find something to resume.
-    parts.log.pause_reading();
-    reading_paused = true;
-    // All may have been taken in between.
-    taken(0);
-  }
-  for (size_t i = 0; i < count; ++i) {
-    parts.shards[i]->post([shard = shards[i].get(), records = std::move(split[i]),
-                           end = batch.end]() mutable { shard->on_records(std::move(records), end); });
-  }
-  if (ready && lineage_seen && batch.end >= end_at_start) {
-    parts.shards[0]->post([this] { tell_ready_when_folded(0); });
-    lineage_seen = false;
-  }
-}
-
-// Any shard's thread, or the log's.
-void Node::State::taken(size_t bytes) {
-  const auto taken_bytes = static_cast<int64_t>(bytes);
-  const int64_t left = undispatched_bytes.fetch_sub(taken_bytes) - taken_bytes;
-  if (left <= undispatched_bytes_max / 2 && reading_paused.exchange(false)) parts.log.resume_reading();
-}
-
-void Node::State::note_lineage(const ports::LogRecord& record) {
-  const auto decoded = wire::decode_record(record.payload);
-  const auto* found = decoded ? std::get_if<model::Lineage>(&*decoded) : nullptr;
-  if (!found) return;  // the shards refuse what they cannot read
-  if (found->tag == lineage.tag) lineage_seen = true;
-  const bool known =
-      std::any_of(lineages.begin(), lineages.end(), [&](const auto& l) { return l.tag == found->tag; });
-  if (known) return;
-  lineages.push_back(*found);
-  for (size_t i = 0; i < gateways.size(); ++i) {
-    parts.shards[i]->post([gateway = gateways[i].get(), lineage = *found] { gateway->on_lineage(lineage); });
-  }
-  // Before any shard can report a low above this record, so the list is never behind the low.
-  ports::StoreBatch rows;
-  rows.lineage = wire::encode_lineages(lineages);
-  writer->submit(0, std::move(rows), {}, *parts.shards[0], [] {});
-}
-
-void Node::State::tell_ready_when_folded(size_t index) {
-  if (index == shards.size()) {
-    parts.shards[0]->post(std::move(ready));
-    return;
-  }
-  if (shards[index]->folded_below() < end_at_start) {
-    parts.shards[index]->after(folded_poll_interval, [this, index] { tell_ready_when_folded(index); });
-    return;
-  }
-  const size_t next = index + 1;
-  parts.shards[next % shards.size()]->post([this, next] { tell_ready_when_folded(next); });
-}
-
-gateway::Gateway& Node::gateway(size_t shard) {
-  return *state_->gateways[shard];
-}
-
-void Node::State::drain_gateways(base::Task done) {
-  gateways_left = gateways.size();
-  drained = std::move(done);
-  for (size_t i = 0; i < gateways.size(); ++i) {
-    parts.shards[i]->post([this, i] {
-      gateways[i]->drain([this] {
-        parts.shards[0]->post([this] {
-          if (--gateways_left == 0) flush_shard(0, std::move(drained));
-        });
-      });
-    });
-  }
-}
-
-void Node::State::flush_shard(size_t index, base::Task done) {
-  if (index == shards.size()) return writer->sync(*parts.shards[0], std::move(done));
-  parts.shards[index]->post([this, index, done = std::move(done)]() mutable {
-    shards[index]->flush(
-        [this, index, done = std::move(done)]() mutable { flush_shard(index + 1, std::move(done)); });
+  s.core->start(std::move(ready), [&s](const model::Lineage& lineage) {
+    s.gateways->on_lineage(lineage);
+    if (s.on_lineage) s.on_lineage(lineage);
   });
 }
 
+CoreNode& Node::core() {
+  return *state_->core;
+}
+
+GatewayNode& Node::gateways() {
+  return *state_->gateways;
+}
+
 void Node::drain(base::Task done) {
-  state_->drain_gateways(std::move(done));
+  state_->gateways->drain(
+      [s = state_.get(), done = std::move(done)]() mutable { s->core->flush(std::move(done)); });
 }
 
 uint64_t Node::fold_hash() const {
-  uint64_t sum = 0;
-  for (uint16_t p = 0; p < model::partition_count; ++p) {
-    sum += state_->shards[p % state_->shards.size()]->partition_hash({p});
-  }
-  return sum;
+  return state_->core->fold_hash();
 }
 
 bool Node::quiet() const {
-  const model::Position end = state_->parts.log.end();
-  return std::all_of(state_->shards.begin(), state_->shards.end(),
-                     [end](const auto& shard) { return shard->folded_below() >= end; });
+  return state_->core->quiet();
 }
 
 }  // namespace tidings::server

@@ -1,6 +1,5 @@
-// The domain of one server process, wired: core shards, store writer, links and gateways over the ports it is
-// given. The real server (server.h) gives it threads and engines, test/sim virtual ones; everything in here
-// is the same code.
+// Core and gateways in one process: linked in memory, shard i with gateway i on one executor. The real server
+// (server.h) gives it threads and engines, test/sim virtual ones; everything in here is the same code.
 #pragma once
 
 #include <functional>
@@ -12,11 +11,12 @@
 #include "base/executor.h"
 #include "base/limits.h"
 #include "base/metrics.h"
-#include "gateway/gateway.h"
 #include "ports/clock.h"
 #include "ports/log.h"
 #include "ports/random.h"
 #include "ports/store.h"
+#include "server/core_node.h"
+#include "server/gateway_node.h"
 
 namespace tidings::server {
 
@@ -34,6 +34,10 @@ class Node {
     const base::Limits& limits;
     base::Registry& metrics;
     std::function<void(std::string)> fatal;  // any thread; the process must end without answering anybody
+    // As GatewayNode::Parts::announce.
+    std::function<void(const gateway::DeviceHello&)> announce = {};
+    // Told on the log's executor of every lineage that was not known at the start. May be empty.
+    std::function<void(const model::Lineage&)> on_lineage = {};
   };
   // Reads where the last run ended; blocks on the store.
   static base::Result<std::unique_ptr<Node>> make(Parts parts);
@@ -44,14 +48,13 @@ class Node {
   // accepted. Call once.
   void start(base::Task ready);
 
-  gateway::Gateway& gateway(size_t shard);
+  CoreNode& core();
+  GatewayNode& gateways();
+  gateway::Gateway& gateway(size_t shard) { return gateways().gateway(shard); }
   // Ends sessions, then writes what is folded and syncs the store; `done` on shard 0. Call once.
   void drain(base::Task done);
 
-  // Sum over all partitions of the fold's hash; exact while nothing is on its way. Blocks on nothing; call
-  // when quiet, with the shards' executors not running (simulator) or through them.
-  uint64_t fold_hash() const;
-  // Every shard has folded all that the log handed out. As above.
+  uint64_t fold_hash() const;  // as CoreNode's
   bool quiet() const;
 
  private:

@@ -45,7 +45,7 @@ std::string encode(const Hello& hello) {
     json.key("newest").begin_object();
     write_id(json, "conversation", hello.newest->conversation);
     json.key("seq").number(hello.newest->event.seq.value);
-    json.key("id").string(model::to_text(hello.newest->event.id)).end_object();
+    json.key("id").id(hello.newest->event.id).end_object();
   });
 }
 
@@ -137,7 +137,7 @@ std::string encode(const FocusFrame& focus) {
   return object("focus", [&](JsonWriter& json) {
     json.key("conversation");
     if (focus.conversation)
-      json.string(model::to_text(*focus.conversation));
+      json.id(*focus.conversation);
     else
       json.null();
   });
@@ -166,11 +166,11 @@ std::string encode(const PullFrame& pull) {
 std::string encode(const SyncFrame& sync) {
   return object("sync", [&](JsonWriter& json) {
     json.key("request").number(sync.request);
-    json.key("from").string(model::to_text(sync.from)).key("to").string(model::to_text(sync.to));
+    json.key("from").id(sync.from).key("to").id(sync.to);
     json.key("vector").begin_array();
     for (const auto& row : sync.vector) {
-      json.begin_array().string(model::to_text(row.conversation)).number(row.have.seq.value);
-      json.string(model::to_text(row.have.id));
+      json.begin_array().id(row.conversation).number(row.have.seq.value);
+      json.id(row.have.id);
       if (row.mark_count) json.number(*row.mark_count);
       json.end_array();
     }

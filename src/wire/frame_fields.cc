@@ -57,7 +57,7 @@ std::vector<JsonValue> elements_of(JsonValue value) {
 
 void write_users(JsonWriter& json, std::string_view name, const std::vector<model::UserId>& users) {
   json.key(name).begin_array();
-  for (const auto user : users) json.string(model::to_text(user));
+  for (const auto user : users) json.id(user);
   json.end_array();
 }
 

@@ -26,7 +26,7 @@ void write_users(JsonWriter& json, std::string_view name, const std::vector<mode
 void write_cursor(JsonWriter& json, std::string_view name, const model::Cursor& cursor);
 template <class Id>
 void write_id(JsonWriter& json, std::string_view name, const Id& id) {
-  json.key(name).string(model::to_text(id));
+  json.key(name).id(id);
 }
 
 // Events, without the brackets and `type`. nullopt: an event that this version does not know.

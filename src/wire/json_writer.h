@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "model/ids.h"
+
 namespace tidings::wire {
 
 class JsonWriter {
@@ -16,9 +18,19 @@ class JsonWriter {
   JsonWriter& end_object() { return close('}'); }
   JsonWriter& begin_array() { return open('['); }
   JsonWriter& end_array() { return close(']'); }
+  // One of ours: nothing in it needs an escape.
   JsonWriter& key(std::string_view name);
 
   JsonWriter& string(std::string_view text);
+  // A string of what model::to_text says.
+  template <class Tag>
+  JsonWriter& id(const model::Uuid<Tag>& id) {
+    return uuid(id.bytes);
+  }
+  template <class Tag>
+  JsonWriter& id(model::Number<Tag> id) {
+    return decimal(id.value);
+  }
   JsonWriter& number(uint64_t n);
   JsonWriter& number(int64_t n);
   JsonWriter& boolean(bool yes) { return raw(yes ? "true" : "false"); }
@@ -29,6 +41,8 @@ class JsonWriter {
  private:
   JsonWriter& open(char bracket);
   JsonWriter& close(char bracket);
+  JsonWriter& uuid(const std::array<uint8_t, 16>& bytes);
+  JsonWriter& decimal(uint64_t n);
   void separate();
 
   std::string& out_;

@@ -16,6 +16,8 @@ namespace tidings::wire {
 inline constexpr size_t users_in_record_max = 1100;
 
 base::Bytes encode_record(const model::Record& record);
+// The same without a copy of it.
+base::Bytes encode_record(const model::Command& command);
 base::Result<model::Record> decode_record(base::BytesView bytes);
 
 // A look at the first bytes only, for whoever hands records out: the rest may be damaged.

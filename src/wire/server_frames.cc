@@ -123,6 +123,7 @@ ServerFrame read_receipt(Fields& fields) {
 ServerFrame read_page(Fields& fields, std::optional<Request> request) {
   PageFrame page;
   page.request = request.value_or(0);
+  if (!request) fields.complain("request", "is missing");
   page.conversation = fields.uuid<model::ConversationId>("conversation");
   if (const auto events = fields.array("events")) {
     for (const JsonValue value : *events) {
@@ -165,6 +166,7 @@ ServerFrame read_page(Fields& fields, std::optional<Request> request) {
 ServerFrame read_sync(Fields& fields, std::optional<Request> request) {
   SyncAnswer sync;
   sync.request = request.value_or(0);
+  if (!request) fields.complain("request", "is missing");
   if (const auto rows = fields.array("conversations")) {
     for (const JsonValue value : *rows) {
       JsonObject object;

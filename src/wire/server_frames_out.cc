@@ -9,7 +9,7 @@ namespace {
 void write_marks(JsonWriter& json, const std::vector<model::Mark>& marks, uint64_t mark_count) {
   json.key("marks").begin_array();
   for (const auto& mark : marks) {
-    json.begin_object().key("user").string(model::to_text(mark.user));
+    json.begin_object().key("user").id(mark.user);
     json.key("read").number(mark.read.value).key("delivered").number(mark.delivered.value).end_object();
   }
   json.end_array().key("mark_count").number(mark_count);
@@ -35,7 +35,7 @@ std::string encode(const Welcome& welcome) {
   json.key("session").string(welcome.session).key("resume").string(welcome.resume);
   json.key("resumed").boolean(welcome.resumed).key("received").number(welcome.received);
   if (welcome.resumed) json.key("replayed").number(welcome.replayed);
-  json.key("user").string(model::to_text(welcome.user)).key("device").string(model::to_text(welcome.device));
+  json.key("user").id(welcome.user).key("device").id(welcome.device);
   json.key("heartbeat_ms").number(welcome.heartbeat_ms).key("now").number(base::to_ms(welcome.now));
   json.key("branch").string(welcome.branch).key("sync").string(welcome.sync);
   json.key("limits").begin_object();
@@ -71,7 +71,7 @@ std::string encode(const Dirty& dirty) {
   JsonWriter json(out);
   json.begin_object().key("type").string("dirty").key("conversations").begin_array();
   for (const auto& row : dirty.conversations) {
-    json.begin_array().string(model::to_text(row.conversation)).number(row.head.value).end_array();
+    json.begin_array().id(row.conversation).number(row.head.value).end_array();
   }
   json.end_array().key("list").boolean(dirty.list).end_object();
   return out;
@@ -79,15 +79,11 @@ std::string encode(const Dirty& dirty) {
 
 std::string encode(const Ok& ok) {
   std::string out;
+  out.reserve(240);
   JsonWriter json(out);
   json.begin_object().key("type").string("ok").key("request").number(ok.request);
-  json.key("conversation").string(model::to_text(ok.conversation));
-  json.key("seq")
-      .number(ok.seq.value)
-      .key("ord")
-      .number(ok.ord.value)
-      .key("id")
-      .string(model::to_text(ok.id));
+  json.key("conversation").id(ok.conversation);
+  json.key("seq").number(ok.seq.value).key("ord").number(ok.ord.value).key("id").id(ok.id);
   json.key("time").number(base::to_ms(ok.time));
   if (ok.duplicate) json.key("duplicate").boolean(true);
   json.end_object();
@@ -102,7 +98,7 @@ std::string encode(const ErrorFrame& error) {
   json.key("code").string(name(error.code));
   json.key("message").string(error.message.empty() ? row(error.code).sentence : error.message);
   if (error.retry_ms) json.key("retry_ms").number(*error.retry_ms);
-  if (error.missing) json.key("missing").string(model::to_text(*error.missing));
+  if (error.missing) json.key("missing").id(*error.missing);
   json.end_object();
   return out;
 }
@@ -119,7 +115,7 @@ std::string encode(const Receipt& receipt) {
 }
 
 void write_page(JsonWriter& json, const PageFrame& page, const std::vector<std::string>& events) {
-  json.key("conversation").string(model::to_text(page.conversation));
+  json.key("conversation").id(page.conversation);
   json.key("events").begin_array();
   for (const auto& event : events) json.raw(event);
   json.end_array().key("holes").begin_array();
@@ -153,9 +149,9 @@ std::string encode(const SyncAnswer& sync) {
   json.begin_object().key("type").string("sync").key("request").number(sync.request);
   json.key("conversations").begin_array();
   for (const auto& synced : sync.conversations) {
-    json.begin_object().key("conversation").string(model::to_text(synced.conversation));
+    json.begin_object().key("conversation").id(synced.conversation);
     json.key("kind").string(word(synced.kind)).key("title").string(synced.title);
-    json.key("head").number(synced.head.seq.value).key("head_id").string(model::to_text(synced.head.id));
+    json.key("head").number(synced.head.seq.value).key("head_id").id(synced.head.id);
     json.key("ord").number(synced.ord.value).key("role").string(word(synced.role));
     json.key("left").boolean(synced.left).key("members").number(synced.members);
     write_marks(json, synced.marks, synced.mark_count);
@@ -163,8 +159,8 @@ std::string encode(const SyncAnswer& sync) {
   }
   json.end_array();
   // A position needs 64 bits: a decimal string like every other id.
-  json.key("activity").string(model::to_text(sync.activity)).key("more").boolean(sync.more);
-  if (sync.next) json.key("next").string(model::to_text(*sync.next));
+  json.key("activity").id(sync.activity).key("more").boolean(sync.more);
+  if (sync.next) json.key("next").id(*sync.next);
   json.end_object();
   return out;
 }

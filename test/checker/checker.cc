@@ -181,6 +181,7 @@ class Judge {
             if (of.first == record.device) display.ids.clear();
           }
           break;
+        case What::hold:
         case What::copy:
         case What::restore:
         case What::mark:

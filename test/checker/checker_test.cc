@@ -386,6 +386,24 @@ TEST(checker, marks_read_is_not_above_delivered_nor_beyond_what_is_there) {
   EXPECT_EQ(check(s.history).count(Law::marks), 2u);
 }
 
+TEST(checker, marks_delivered_is_what_a_device_of_that_person_has) {
+  for (const uint64_t held : {0, 2, 3}) {
+    Story s;
+    s.invoke(1);
+    s.ok(1, 2);
+    s.invoke(2);
+    s.ok(2, 3);
+    s.show(s.bobs, s.event(1, 0));
+    if (held != 2) s.history.hold(s.now += second_ns, s.bobs, s.conversation, Seq{3});
+    if (held) s.history.hold(s.now += second_ns, s.bobs, s.conversation, Seq{2});
+    s.history.receipt_seen(s.now += second_ns, s.anns, s.conversation, bob, Seq{}, Seq{3});
+    for (uint8_t n = 1; n <= 2; ++n) s.show(s.bobs, s.event(n + 1, n));
+    s.copy("fresh", true, {s.event(1, 0), s.event(2, 1), s.event(3, 2)});
+    s.copy("bob's phone", false, {s.event(1, 0), s.event(2, 1), s.event(3, 2)});
+    EXPECT_EQ(check(s.history).violations(), held == 3 ? 0u : 1u) << held << check(s.history).first;
+  }
+}
+
 TEST(checker, unread_is_counted) {
   Story s;
   s.plain();

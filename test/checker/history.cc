@@ -119,6 +119,10 @@ void History::fail(int64_t time_ns, Device device, const model::ClientId& client
 void History::show(int64_t time_ns, Device device, const model::Event& event) {
   add(time_ns, What::show, device, observed(event));
 }
+void History::hold(int64_t time_ns, Device device, const model::ConversationId& conversation,
+                   model::Seq seq) {
+  add(time_ns, What::hold, device, {.conversation = conversation, .seq = seq, .body = nullptr});
+}
 void History::reset(int64_t time_ns, Device device, const model::ConversationId& conversation) {
   add(time_ns, What::reset, device, {.conversation = conversation});
 }

@@ -43,6 +43,7 @@ enum class What : uint8_t {
   ok,       // ticked: seq and id
   fail,     // finally refused: it must never appear
   show,     // the device rendered the event
+  hold,     // the device has the event with this seq, and does not show it yet
   reset,    // the device forgot its copy of the conversation
   restart,  // a new process of the device: what it showed is gone
   copy,     // the server's data was copied aside; `number` names the copy
@@ -113,6 +114,7 @@ class History {
           const model::ClientId& client_id, model::Seq seq, model::MessageId id);
   void fail(int64_t time_ns, Device device, const model::ClientId& client_id);
   void show(int64_t time_ns, Device device, const model::Event& event);
+  void hold(int64_t time_ns, Device device, const model::ConversationId& conversation, model::Seq seq);
   void reset(int64_t time_ns, Device device, const model::ConversationId& conversation);
   void restart(int64_t time_ns, Device device);
   void copy_aside(int64_t time_ns, uint64_t number);

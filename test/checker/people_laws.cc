@@ -15,10 +15,6 @@ using model::UserId;
 constexpr uint64_t own_after_read_max = 64;      // protocol.md §8
 constexpr int64_t in_flight_ns = 5'000'000'000;  // what an old branch said may still arrive for so long
 
-// What a client keeps while it syncs, or until a pull has shown whose history it is, it shows before so long.
-// (A narrow server answers late; longer would hide deliveries that are none.)
-constexpr int64_t kept_ns = 20'000'000'000;
-
 std::string at(int64_t time_ns) {
   return fmt::format("{:.6f} s", static_cast<double>(time_ns) / 1e9);
 }
@@ -26,11 +22,14 @@ std::string at(int64_t time_ns) {
 class People {
  public:
   People(const History& history, const Reference& reference, const Blame& blame)
-      : history_(history), reference_(reference), blame_(blame) {}
+      : history_(history),
+        reference_(reference),
+        blame_(blame),
+        has_restore_(std::ranges::any_of(
+            history.records(), [](const Record& record) { return record.what == What::restore; })) {}
 
   void judge() {
     for (const auto& record : history_.records()) walk(record);
-    for (const auto& early : early_) blame_(Law::marks, early.sentence);
     judge_arrived();
     judge_unread();
     judge_private();
@@ -55,14 +54,13 @@ class People {
     const UserId person = device(record.device).user;
     switch (record.what) {
       case What::show: {
-        auto& shown = shown_[{person, event.conversation}];
+        auto& shown = held_[{record.device, event.conversation}].shown;
         shown = std::max(shown, event.seq.value);
-        std::erase_if(early_, [&](const Early& early) {
-          return early.place == Place{person, event.conversation} && early.delivered <= shown &&
-                 record.time_ns <= early.time_ns + kept_ns;
-        });
         break;
       }
+      case What::hold:
+        held_[{record.device, event.conversation}].waits.insert(event.seq.value);
+        break;
       case What::ok: {
         break;
       }
@@ -119,7 +117,7 @@ class People {
     const auto* c = reference_.find(event.conversation);
     // What a restore takes away, or will take away, is not in the reference.
     const auto* said = reference_.at(event.conversation, Seq{delivered});
-    const bool any_restore = restored_ns_ || has_restore();
+    const bool any_restore = restored_ns_ || has_restore_;
     if (any_restore && (!said || in_doubt(record.time_ns) || !restored_ns_)) return;
     if (!c || !said) {
       if (delivered > 0) tell("there is no such event");
@@ -132,15 +130,28 @@ class People {
     const bool joined = std::any_of(member->second.intervals.begin(), member->second.intervals.end(),
                                     [&](const auto& i) { return i.since == delivered; });
     const bool by_all = said->body && joins(*said->body, event.from);
-    if (shown_[place] < delivered && marked_[place] < delivered && said->from != event.from && !joined &&
-        !by_all) {
-      early_.push_back(
-          {place, delivered, record.time_ns,
-           fmt::format("{} at {} shows seq {} of {} as delivered to {}, none of whose devices had "
-                       "more than seq {} then and long after",
-                       device(record.device).name, at(record.time_ns), delivered,
-                       model::to_text(event.conversation), event.from.value, shown_[place])});
+    if (marked_[place] < delivered && said->from != event.from && !joined && !by_all &&
+        !had_all(place, *c, delivered))
+      tell("none of that person's devices had all of it");
+  }
+
+  // One device of the person had, shown or not, all that others had said up to there.
+  bool had_all(const Place& place, const Reference::Conversation& c, uint64_t delivered) const {
+    const auto member = c.members.find(place.first);
+    for (Device d = 0; d < history_.devices().size(); ++d) {
+      if (device(d).user != place.first) continue;
+      const auto found = held_.find({d, place.second});
+      const Held nothing;
+      const Held& held = found == held_.end() ? nothing : found->second;
+      uint64_t seq = held.shown;
+      while (++seq <= delivered) {
+        const auto& event = c.events[seq - 1];
+        const bool needed = event.from != place.first && member->second.may_read(seq);
+        if (needed && !held.waits.contains(seq)) break;
+      }
+      if (seq > delivered) return true;
     }
+    return false;
   }
 
   static bool joins(const decltype(model::Event::body)& body, UserId user) {
@@ -148,11 +159,6 @@ class People {
     const auto* added = std::get_if<model::MembersAdded>(&body);
     const auto* members = created ? &created->members : added ? &added->members : nullptr;
     return members && std::find(members->begin(), members->end(), user) != members->end();
-  }
-
-  bool has_restore() const {
-    return std::any_of(history_.records().begin(), history_.records().end(),
-                       [](const Record& record) { return record.what == What::restore; });
   }
 
   // --- the end
@@ -230,7 +236,7 @@ class People {
     std::map<Place, uint64_t> read;
     for (const auto& view : history_.views()) {
       const UserId user = device(view.device).user;
-      if (has_restore() && !view.fresh) continue;  // marks that a restore took away stay on a display
+      if (has_restore_ && !view.fresh) continue;  // marks that a restore took away stay on a display
       for (const auto& mark : view.marks) {
         auto& level = read[{user, view.conversation}];
         if (mark.user == user) level = std::max(level, mark.read.value);
@@ -238,7 +244,7 @@ class People {
     }
     auto seen = history_.unread();
     for (const auto& view : history_.views()) {
-      if (has_restore() && !view.fresh) continue;
+      if (has_restore_ && !view.fresh) continue;
       seen.push_back({view.device, view.conversation, view.unread});
     }
     for (const auto& one : seen) {
@@ -264,7 +270,7 @@ class People {
   }
 
   void judge_private() {
-    const bool restored = has_restore();
+    const bool restored = has_restore_;
     collect_lost_joins();
     // What was seen while it was allowed may stay: `time_ns` is when; nullopt: of a copy at the end.
     const auto tell = [&](const std::string& who, UserId user, const Observed& event,
@@ -374,10 +380,9 @@ class People {
       }
       tell("members" + members);
     }
-    if (in && a.unread != b.unread && !has_restore())
-      tell(fmt::format("{} and {} unread", a.unread, b.unread));
+    if (a.unread != b.unread && !has_restore_) tell(fmt::format("{} and {} unread", a.unread, b.unread));
     const auto* c = reference_.find(a.conversation);
-    if (!c || a.left || has_restore()) return;
+    if (!c || a.left || has_restore_) return;
     const auto of_a = levels_of(a, *c), of_b = levels_of(b, *c);
     if (of_a == of_b) return;
     std::string marks;
@@ -444,20 +449,18 @@ class People {
   const History& history_;
   const Reference& reference_;
   const Blame& blame_;
-  std::map<Place, uint64_t> shown_, marked_;  // the highest that any device of the person has shown, marked
+  const bool has_restore_;
+  struct Held {
+    uint64_t shown = 0;        // the highest
+    std::set<uint64_t> waits;  // held, and not shown when it came
+  };
+  std::map<std::pair<Device, ConversationId>, Held> held_;
+  std::map<Place, uint64_t> marked_;  // the highest that any device of the person has marked
   std::map<Sight, Levels> levels_;
   std::map<Sight, uint64_t> told_;  // read marks that are not hidden, of processes that still run
   std::optional<int64_t> restored_ns_;
   std::vector<std::pair<int64_t, int64_t>> lost_;  // from when to when a branch was seen that a restore left
   std::set<Place> lost_joins_;
-  // Delivered, and not shown yet: while a client syncs or checks its copy it keeps what comes.
-  struct Early {
-    Place place;
-    uint64_t delivered;
-    int64_t time_ns;
-    std::string sentence;
-  };
-  std::vector<Early> early_;
 };
 
 }  // namespace

@@ -37,6 +37,7 @@ struct RecordingCore : ports::CoreShard {
     gateways.push_back(gateway);
     to_gateway = &link;
   }
+  void on_unlink(uint64_t) override { to_gateway = nullptr; }
   void on_up(uint64_t gateway, std::vector<ports::UpFrame> frames) override {
     gateways.push_back(gateway);
     turns.push_back(std::move(frames));

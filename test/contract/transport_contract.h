@@ -9,6 +9,11 @@
 //   };
 // and INSTANTIATE_TYPED_TEST_SUITE_P(Name, TransportContract, Fixture). All transports are destroyed on the
 // loop.
+// Whoever can pause_reading() also instantiates PausingTransportContract. Whoever can move_out() also
+// instantiates MovingTransportContract, with a Fixture that has besides
+//   base::Executor& other();                                   // another loop's
+//   void on_other(const std::function<void()>& call);          // as on_loop(), there
+//   bool run_other_until(const std::function<bool()>& done);   // as run_until(), asked there
 #pragma once
 
 #include <functional>
@@ -33,6 +38,7 @@ class TransportEnd final : public ports::Transport::Handler {
     EXPECT_FALSE(calling_) << "called from inside send() or close()";
     EXPECT_EQ(closed, 0) << "a frame after on_closed";
     frames.emplace_back(frame);
+    if (pause_at == frame) pause_reading(true);
     if (cut_at == frame) cut();
     if (echo) send(std::string(frame));
   }
@@ -57,6 +63,8 @@ class TransportEnd final : public ports::Transport::Handler {
   }
   void cut() { transport_.reset(); }
   size_t outbox_bytes() const { return transport_->outbox_bytes(); }
+  void pause_reading(bool pause) { transport_->pause_reading(pause); }
+  ports::MovedTransport move_out() { return transport_->move_out(); }
   bool open() const { return transport_ != nullptr; }
 
   std::vector<std::string> frames;
@@ -66,6 +74,7 @@ class TransportEnd final : public ports::Transport::Handler {
   bool echo = false;
   bool cut_when_closed = false;
   std::optional<std::string> cut_at;
+  std::optional<std::string> pause_at;
 
  private:
   std::unique_ptr<ports::Transport> transport_;
@@ -225,5 +234,189 @@ REGISTER_TYPED_TEST_SUITE_P(TransportContract, FramesArriveWholeAndInOrderBothWa
                             CloseSendsWhatIsQueuedThenTellsBothEndsOnce,
                             NothingIsHeardBetweenAnOwnCloseAndItsEnd, BothEndsMayCloseAtOnce,
                             DestroyingAnEndCutsItAndTheOtherHears1006, AnEndMayBeDestroyedInsideItsCallbacks);
+
+// --- pause_reading
+
+template <class Fixture>
+class PausingTransportContract : public TransportContract<Fixture> {
+ protected:
+  // What could have arrived on a connection has, when a younger one was made and used.
+  void let_arrive() {
+    auto pair = this->fixture.connect();
+    std::unique_ptr<TransportEnd> c, d;
+    this->on_loop([&] {
+      c = std::make_unique<TransportEnd>(std::move(pair.a));
+      d = std::make_unique<TransportEnd>(std::move(pair.b));
+      c->send("young");
+    });
+    this->run_until([&] { return !d->frames.empty(); });
+    this->on_loop([&] {
+      c.reset();
+      d.reset();
+    });
+  }
+};
+
+TYPED_TEST_SUITE_P(PausingTransportContract);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(PausingTransportContract);
+
+TYPED_TEST_P(PausingTransportContract, WhatIsSentDuringAPauseIsHeardAfterItInOrder) {
+  this->on_loop([&] {
+    this->b->pause_reading(true);
+    for (int i = 0; i < 100; ++i) this->a->send(std::to_string(i));
+  });
+  this->let_arrive();
+  this->on_loop([&] {
+    EXPECT_TRUE(this->b->frames.empty());
+    this->b->send("a pause stops one direction only");
+  });
+  this->run_until([&] { return this->a->frames.size() == 1; });
+  this->on_loop([&] { this->b->pause_reading(false); });
+  this->run_until([&] { return this->b->frames.size() == 100; });
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(this->b->frames[static_cast<size_t>(i)], std::to_string(i));
+}
+
+TYPED_TEST_P(PausingTransportContract, APauseFromInsideOnFrameHoldsTheNextFrame) {
+  this->b->pause_at = "2";
+  this->on_loop([&] {
+    for (int i = 0; i < 5; ++i) this->a->send(std::to_string(i));
+  });
+  this->run_until([&] { return this->b->frames.size() >= 3; });
+  this->let_arrive();
+  this->on_loop([&] {
+    EXPECT_EQ(this->b->frames.size(), 3u);
+    this->b->pause_reading(false);
+    this->b->pause_reading(true);
+    this->b->pause_reading(false);
+    EXPECT_EQ(this->b->frames.size(), 3u) << "called from inside pause_reading()";
+    this->a->send("5");
+  });
+  this->run_until([&] { return this->b->frames.size() == 6; });
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(this->b->frames[static_cast<size_t>(i)], std::to_string(i));
+}
+
+TYPED_TEST_P(PausingTransportContract, AnEndThatIsPausedMayCloseAndBeCut) {
+  this->on_loop([&] {
+    this->b->pause_reading(true);
+    this->a->send("not read");
+    this->b->close(4003, "");
+  });
+  this->run_until([&] { return this->a->closed == 1 && this->b->closed == 1; });
+  EXPECT_EQ(this->a->code, 4003);
+  EXPECT_TRUE(this->b->frames.empty());
+  this->connect();
+  this->on_loop([&] {
+    this->b->pause_reading(true);
+    this->b->cut();
+  });
+  this->run_until([&] { return this->a->closed == 1; });
+  EXPECT_EQ(this->a->code, 1006);
+}
+
+REGISTER_TYPED_TEST_SUITE_P(PausingTransportContract, WhatIsSentDuringAPauseIsHeardAfterItInOrder,
+                            APauseFromInsideOnFrameHoldsTheNextFrame, AnEndThatIsPausedMayCloseAndBeCut);
+
+// --- move_out
+
+template <class Fixture>
+class MovingTransportContract : public TransportContract<Fixture> {
+ protected:
+  void TearDown() override {
+    TransportContract<Fixture>::TearDown();
+    this->fixture.on_other([this] { moved.reset(); });
+  }
+  // Moves b to the other loop: it is `moved` then. `before` runs on the loop right before.
+  void move(const std::function<void()>& before = [] {}) {
+    ports::MovedTransport under_way;
+    this->on_loop([&] {
+      before();
+      under_way = this->b->move_out();
+      EXPECT_TRUE(under_way);
+      heard = std::move(this->b->frames);
+      EXPECT_EQ(this->b->closed, 0);
+      this->b.reset();
+    });
+    this->fixture.on_other([&] { moved = std::make_unique<TransportEnd>(under_way(this->fixture.other())); });
+  }
+  void run_other_until(const std::function<bool()>& done) {
+    ASSERT_TRUE(this->fixture.run_other_until(done));
+  }
+
+  std::unique_ptr<TransportEnd> moved;
+  std::vector<std::string> heard;  // before the move
+};
+
+TYPED_TEST_SUITE_P(MovingTransportContract);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MovingTransportContract);
+
+TYPED_TEST_P(MovingTransportContract, NothingIsLostOrRepeatedOrOvertakenBothWays) {
+  constexpr size_t count = 600;
+  const auto text = [](size_t i) { return std::to_string(i) + std::string(i * i % 9000, '.'); };
+  this->on_loop([&] {
+    for (size_t i = 0; i < count / 2; ++i) this->a->send(text(i));
+  });
+  this->run_until([&] { return this->b->frames.size() > 2; });
+  this->move([&] {
+    for (size_t i = 0; i < count / 2; ++i) this->b->send(text(i));
+  });
+  this->fixture.on_other([&] {
+    for (size_t i = count / 2; i < count; ++i) this->moved->send(text(i));
+  });
+  this->on_loop([&] {
+    for (size_t i = count / 2; i < count; ++i) this->a->send(text(i));
+  });
+  this->run_other_until([&] { return this->heard.size() + this->moved->frames.size() == count; });
+  this->run_until([&] { return this->a->frames.size() == count; });
+  for (size_t i = 0; i < count; ++i) {
+    const size_t before = this->heard.size();
+    ASSERT_EQ(i < before ? this->heard[i] : this->moved->frames[i - before], text(i));
+    ASSERT_EQ(this->a->frames[i], text(i));
+  }
+}
+
+TYPED_TEST_P(MovingTransportContract, APausedEndMovesWithWhatItHasNotTold) {
+  this->b->pause_at = "2";
+  this->on_loop([&] {
+    for (int i = 0; i < 50; ++i) this->a->send(std::to_string(i));
+  });
+  this->run_until([&] { return this->b->frames.size() == 3; });
+  this->move();
+  this->run_other_until([&] { return this->moved->frames.size() == 47; });
+  EXPECT_EQ(this->heard.size(), 3u);
+  EXPECT_EQ(this->moved->frames.front(), "3");
+  EXPECT_EQ(this->moved->frames.back(), "49");
+}
+
+TYPED_TEST_P(MovingTransportContract, DroppedOnTheWayItCuts) {
+  this->on_loop([&] {
+    auto under_way = this->b->move_out();
+    EXPECT_TRUE(under_way);
+    this->b.reset();
+  });
+  this->run_until([&] { return this->a->closed == 1; });
+  EXPECT_EQ(this->a->code, 1006);
+}
+
+TYPED_TEST_P(MovingTransportContract, AMovedEndClosesAndIsClosedAsBefore) {
+  this->move();
+  this->on_loop([&] { this->a->close(4004, "over"); });
+  this->run_until([&] { return this->a->closed == 1; });
+  this->run_other_until([&] { return this->moved->closed == 1; });
+  EXPECT_EQ(this->moved->code, 4004);
+  EXPECT_EQ(this->moved->reason, "over");
+}
+
+TYPED_TEST_P(MovingTransportContract, AnEndThatIsClosingStaysAndHearsItsEnd) {
+  this->on_loop([&] {
+    this->b->close(4005, "");
+    EXPECT_FALSE(this->b->move_out());
+  });
+  this->run_until([&] { return this->a->closed == 1 && this->b->closed == 1; });
+  this->on_loop([&] { EXPECT_FALSE(this->b->move_out()); });
+}
+
+REGISTER_TYPED_TEST_SUITE_P(MovingTransportContract, NothingIsLostOrRepeatedOrOvertakenBothWays,
+                            APausedEndMovesWithWhatItHasNotTold, DroppedOnTheWayItCuts,
+                            AMovedEndClosesAndIsClosedAsBefore, AnEndThatIsClosingStaysAndHearsItsEnd);
 
 }  // namespace tidings::contract

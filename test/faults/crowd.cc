@@ -110,7 +110,9 @@ bool CrowdDevice::settled() {
 }
 
 void CrowdDevice::on_connection(client::Connection state, std::optional<wire::Code>, base::nanoseconds) {
-  online_ = state == client::Connection::online;
+  const bool online = state == client::Connection::online;
+  if (online_ && !online) ++downs_;
+  online_ = online;
 }
 void CrowdDevice::on_event(const model::Event& event) {
   history_.show(now_ns(), number_, event);
@@ -122,6 +124,9 @@ void CrowdDevice::on_sent(const client::Sent& sent) {
 }
 void CrowdDevice::on_failed(const client::OutboxMessage& message, const wire::Problem&) {
   history_.fail(now_ns(), number_, message.client_id);
+}
+void CrowdDevice::on_held(const model::Event& event) {
+  history_.hold(now_ns(), number_, event.conversation, event.seq);
 }
 void CrowdDevice::on_reset(const model::ConversationId& conversation) {
   history_.reset(now_ns(), number_, conversation);
@@ -229,6 +234,15 @@ bool Crowd::wait_for(const std::function<bool()>& condition, base::nanoseconds a
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   return true;
+}
+
+bool Crowd::wait_while_busy(const std::function<bool()>& condition, base::nanoseconds idle_at_most) {
+  for (size_t held = 0;;) {
+    if (wait_for(condition, idle_at_most)) return true;
+    const size_t now = run([this] { return history_.records().size(); });
+    if (now == held) return false;
+    held = now;
+  }
 }
 
 }  // namespace tidings::faults

@@ -40,6 +40,8 @@ class CrowdDevice : public client::Listener {
   model::UserId user() const { return log_in_.user; }
   const std::string& name() const { return name_; }
   bool online() const { return online_; }
+  // How often it was online and then was not. On the reactor.
+  int downs() const { return downs_; }
   const std::string& token() const { return log_in_.token; }
   int64_t last_tick_ns() const { return last_tick_ns_; }
   // Sends to that person, whose conversation is open already.
@@ -62,6 +64,7 @@ class CrowdDevice : public client::Listener {
   void on_event(const model::Event& event) override;
   void on_sent(const client::Sent& sent) override;
   void on_failed(const client::OutboxMessage& message, const wire::Problem& why) override;
+  void on_held(const model::Event& event) override;
   void on_reset(const model::ConversationId& conversation) override;
   void on_renamed(const model::ClientId& before, const model::ClientId& now) override;
   void on_marks(const model::ConversationId& conversation) override;
@@ -73,6 +76,7 @@ class CrowdDevice : public client::Listener {
   MemoryOutbox outbox_;
   std::unique_ptr<client::Client> client_;
   bool online_ = false;
+  int downs_ = 0;
   int64_t last_tick_ns_ = 0, last_marks_ns_ = 0;
   std::map<model::ConversationId, std::vector<checker::Observed>> held_;
   std::map<model::ConversationId, model::Seq> read_;  // by this device
@@ -112,6 +116,9 @@ class Crowd {
   }
   // Asks on the reactor's thread again and again until it is true; false after `at_most`.
   bool wait_for(const std::function<bool()>& condition, base::nanoseconds at_most);
+  // The same, for as long as something goes into the history: what a device takes to fetch a million messages
+  // says nothing.
+  bool wait_while_busy(const std::function<bool()>& condition, base::nanoseconds idle_at_most);
 
   net::Reactor& reactor() { return reactor_; }
   checker::History& history() { return history_; }

@@ -148,7 +148,7 @@ int run_kill(const Options& options) {
     return groups.settled() && std::all_of(crowd.devices().begin(), crowd.devices().end(),
                                            [](const auto& device) { return device->settled(); });
   };
-  if (!crowd.wait_for(settled, seconds(60)))
+  if (!crowd.wait_while_busy(settled, seconds(60)))
     crowd.run([&] { history.stuck("the clients do not come to rest"); });
   std::vector<CrowdDevice*> fresh;
   for (size_t i = 0; i < clients; ++i) {
@@ -156,7 +156,7 @@ int run_kill(const Options& options) {
     if (!device.ok()) return failed(scratch, device.error().sentence);
     fresh.push_back(*device);
   }
-  if (!crowd.wait_for(settled, seconds(120)))
+  if (!crowd.wait_while_busy(settled, seconds(60)))
     crowd.run([&] { history.stuck("the fresh devices do not come to rest"); });
   const auto tally = groups.tally();
   for (const auto& complaint : groups.complaints()) crowd.run([&] { history.stuck(complaint); });

@@ -20,6 +20,9 @@ int run_copy_back(const Options& options);
 int run_duplicates(const Options& options);
 // `amount`: quick, usual or full. `only`: names of families between commas, "" for all.
 int run_disk(const Options& options, const std::string& amount, const std::string& only);
+int run_net(const Options& options, const std::string& amount);
+// `count`: so many clients that stop reading.
+int run_slow(const Options& options, const std::string& amount);
 int run_clock(const Options& options, const std::string& amount);
 
 }  // namespace tidings::faults

@@ -66,6 +66,9 @@ base::Status ServerProcess::start(const std::vector<std::string>& before) {
        {binary_, std::string("serve"), std::string("--data"), data_, std::string("--listen"), listen}) {
     words.push_back(word);
   }
+  // Their people say more than people may.
+  words.emplace_back("--limits-profile");
+  words.emplace_back("bench");
   for (const auto& setting : settings_) {
     words.emplace_back("--set");
     words.push_back(setting);

@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "account/local_service.h"
 #include "base/hash.h"
 #include "engine/memory/memory_accounts.h"
 #include "gateway/gateway.h"
@@ -90,6 +91,7 @@ struct Peer {
   ports::Transport::Handler* handler = nullptr;
   std::vector<std::string> got;
   size_t unsent = 0;
+  std::string address = "127.0.0.1";
   bool reads = true;
   bool paused = false;  // nobody reads what it says
   bool moves = true;    // its transport can go to another thread
@@ -152,7 +154,7 @@ class PretendedTransport : public ports::Transport {
       return std::make_unique<PretendedTransport>(to, peer);
     };
   }
-  std::string peer() const override { return "test"; }
+  std::string peer() const override { return peer_->address; }
 
  private:
   base::Executor& executor_;
@@ -305,7 +307,8 @@ class GatewayTest : public testing::Test {
   base::Limits limits_;
   base::Registry metrics_;
   memory::MemoryAccounts accounts_;
-  account::Service service_{{accounts_, time_, random_, executor_, executor_, executor_, limits_, {1, 8192}}};
+  account::LocalService service_{
+      {accounts_, time_, random_, executor_, executor_, executor_, limits_, {1, 8192}}};
   PretendedLink links_[2];
   uint64_t numbers_[2] = {0, 0};
   base::WallTime log_time_ = base::wall_from_ms(1'790'000'500'000);

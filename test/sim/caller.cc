@@ -79,8 +79,12 @@ void Caller::attempt(size_t index) {
     }
   });
   if (!asked) return retry_later(index, milliseconds(500));
-  executor_.after(seconds(8), [this, index, number] {
-    if (sends_[index].attempt == number && sends_[index].asked) retry_later(index, milliseconds(1));
+  // Who asks a slow server again before it can answer never hears it.
+  const auto patience = seconds(8) * (1 << std::min<uint64_t>(send.unanswered, 3));
+  executor_.after(patience, [this, index, number] {
+    if (sends_[index].attempt != number || !sends_[index].asked) return;
+    ++sends_[index].unanswered;
+    retry_later(index, milliseconds(1));
   });
 }
 
@@ -91,6 +95,7 @@ void Caller::retry_later(size_t index, nanoseconds delay) {
 void Caller::on_answer(size_t index, uint64_t number, wire::Answer<gateway::SendAnswer> answer) {
   auto& send = sends_[index];
   if (send.attempt != number) return;
+  send.unanswered = 0;
   if (!answer.ok()) {
     send.last_error = wire::name(answer.error().code);
     // A clock was wrong when the id was made; a client would make a new one.

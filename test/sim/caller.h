@@ -46,6 +46,7 @@ class Caller {
     bool given_up = false;
     bool asked = false;  // an attempt is on its way
     uint64_t attempt = 0;
+    uint64_t unanswered = 0;  // attempts since the last answer
     std::string last_error;
   };
   int64_t now_ns() const { return parts_.scheduler.now().time_since_epoch().count(); }

@@ -304,6 +304,9 @@ void Device::on_failed(const client::OutboxMessage& message, const wire::Problem
 void Device::on_renamed(const model::ClientId& before, const model::ClientId&) {
   parts_.history.fail(now_ns(), number_, before);
 }
+void Device::on_held(const model::Event& event) {
+  parts_.history.hold(now_ns(), number_, event.conversation, event.seq);
+}
 void Device::on_reset(const model::ConversationId& conversation) {
   read_.erase(conversation);
   others_.erase(conversation);

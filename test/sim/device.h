@@ -67,6 +67,8 @@ class Device : client::OutboxStore, client::Listener {
   std::string mark_that_misses() const;
   // Puts what it holds into the history, under its name.
   void give_copies(bool fresh) const;
+  // While it runs.
+  const Process* process() const { return process_; }
   const std::string& name() const { return parts_.name; }
   model::UserId user() const { return parts_.user; }
 
@@ -92,6 +94,7 @@ class Device : client::OutboxStore, client::Listener {
   void on_sent(const client::Sent& sent) override;
   void on_renamed(const model::ClientId& before, const model::ClientId& now) override;
   void on_failed(const client::OutboxMessage& message, const wire::Problem& why) override;
+  void on_held(const model::Event& event) override;
   void on_reset(const model::ConversationId& conversation) override;
   void on_marks(const model::ConversationId& conversation) override;
 

@@ -198,6 +198,21 @@ void Network::hold_one(nanoseconds duration) {
   }
 }
 
+void Network::late(const Process& client, nanoseconds duration) {
+  for (const auto& weak : connections_) {
+    const auto connection = weak.lock();
+    if (!connection || &connection->sides[client_side].executor->process() != &client) continue;
+    auto& to_client = connection->sides[client_side];
+    auto& to_server = connection->sides[server_side];
+    if (!to_client.open || !to_server.open) continue;
+    to_server.arrives = std::max(to_server.arrives, scheduler_.now() + duration);
+    const auto when = scheduler_.now() + random_.duration(duration / 2);
+    to_client.lost_from = std::min(to_client.lost_from.value_or(when), when);
+    connection->tell_closed(client_side, when, broken, "");
+    connection->tell_closed(server_side, to_server.arrives + random_.duration(seconds(3)), broken, "");
+  }
+}
+
 void Network::cut_all() {
   for (const auto& weak : connections_) {
     if (auto connection = weak.lock()) cut(connection, milliseconds(50));

@@ -46,6 +46,9 @@ class Network {
   void cut_all();
   // What the server says to one client, and has said last, takes so much longer, and then comes in order.
   void hold_one(nanoseconds duration);
+  // For this client its connection breaks somewhere within `duration`; what it says from now on until then is
+  // on its way all that time, and reaches the server in the end.
+  void late(const Process& client, nanoseconds duration);
   // The machine of this process lost its power: no end of its connections says good-bye.
   void silence(const Process& process);
 

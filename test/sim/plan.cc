@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include <fmt/format.h>
+
 namespace tidings::sim {
 namespace {
 
@@ -54,6 +56,7 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
   dance = groups && random.chance(300);
   reads_per_mille = random.chance(200) ? 0 : random.between(20, 600);
 
+  limits.lift_rates();  // people of the simulator say more than people may
   limits.states_max = random.between(2, 8);
   limits.loads_in_flight_max = random.between(1, 4);
   limits.overtaking_records_max = random.between(2, 64);
@@ -96,6 +99,21 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
   copies_back = random.chance(200);
   // A clock that stands still gives two branches the same ids, which is beyond what a fingerprint can tell.
   if (copies_back) std::erase(faults, Fault::server_clock);
+  late_writes = random.chance(250) ? random.between(3, 12) : 0;
+}
+
+std::string Plan::in_words() const {
+  const auto ms = [](nanoseconds d) { return static_cast<double>(d.count()) / 1e6; };
+  return fmt::format(
+      "the server holds {} states, loads {} at a time, {} overtake, {} records or {:.0f} ms a flush, {} "
+      "queries, {} "
+      "records a group of the log, {} effects, {} rows a sync, {} events a page, {} sends in flight; a call "
+      "of the "
+      "disk takes {:.2f} ms, its sync {:.0f}, a call of the store {:.1f}; {} messages in {:.0f} s, {} people",
+      limits.states_max, limits.loads_in_flight_max, limits.overtaking_records_max, limits.flush_records_max,
+      ms(limits.flush_interval), limits.queries_in_flight_max, limits.log_group_records_max,
+      limits.effects_in_flight_max, limits.sync_rows_max, limits.page_events_max, limits.sends_in_flight_max,
+      ms(disk_call_max), ms(disk_sync_max), ms(store_call_max), messages, ms(active) / 1e3, people.size());
 }
 
 }  // namespace tidings::sim

@@ -30,6 +30,8 @@ std::string_view name(Fault fault);
 
 struct Plan {
   explicit Plan(uint64_t seed);
+  // How narrow and how slow it is.
+  std::string in_words() const;
 
   struct Person {
     std::string name;
@@ -55,6 +57,7 @@ struct Plan {
   base::nanoseconds latency_max{};
   uint64_t burst_per_mille = 0;  // sends that come as a burst
   std::vector<Fault> faults;     // what this seed draws from; copy_back is not among them
+  size_t late_writes = 0;        // that reach the server long after their connection broke
   bool copies_back = false;      // once, in the middle
 };
 

@@ -34,7 +34,7 @@ struct Server::Run {
   std::vector<SimExecutor*> shards;
   base::Registry metrics;
   std::unique_ptr<embedded::EmbeddedLog> log;
-  std::unique_ptr<account::Service> accounts;
+  std::unique_ptr<account::LocalService> accounts;
   std::unique_ptr<server::Node> node;
   bool ready = false;
 };
@@ -114,14 +114,14 @@ void Server::begin(Run& run) {
                                           .segment_bytes = plan_.segment_bytes});
   if (!log.ok()) fatal(log.error().sentence);
   run.log = std::move(*log);
-  run.accounts = std::make_unique<account::Service>(account::Service::Parts{.accounts = accounts_,
-                                                                            .clock = clock,
-                                                                            .random = random_,
-                                                                            .home = *run.shards[0],
-                                                                            .sql = run.sql,
-                                                                            .hashing = run.hashing,
-                                                                            .limits = plan_.limits,
-                                                                            .cost = {1, 8192}});
+  run.accounts = std::make_unique<account::LocalService>(account::LocalService::Parts{.accounts = accounts_,
+                                                                                      .clock = clock,
+                                                                                      .random = random_,
+                                                                                      .home = *run.shards[0],
+                                                                                      .sql = run.sql,
+                                                                                      .hashing = run.hashing,
+                                                                                      .limits = plan_.limits,
+                                                                                      .cost = {1, 8192}});
   if (auto started = run.accounts->start(); !started.ok()) fatal(started.error().sentence);
   auto node = server::Node::make({.shards = {run.shards.begin(), run.shards.end()},
                                   .store_executor = run.store_thread,
@@ -207,6 +207,14 @@ bool Server::quiet() const {
 }
 uint64_t Server::fold_hash() const {
   return run_->node->fold_hash();
+}
+std::string Server::figures() const {
+  std::string text;
+  if (!run_) return text;
+  for (const auto& [name, value] : run_->metrics.values()) {
+    if (value) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, value);
+  }
+  return text;
 }
 uint64_t Server::steps() const {
   return run_ ? run_->process.steps() : 0;

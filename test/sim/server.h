@@ -1,5 +1,6 @@
 // The simulated machine of the server: its disk, store and accounts outlive the processes that run on it one
-// after another. A process is the real EmbeddedLog, account::Service and server::Node on simulated executors.
+// after another. A process is the real EmbeddedLog, account::LocalService and server::Node on simulated
+// executors.
 #pragma once
 
 #include <functional>
@@ -7,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "account/service.h"
+#include "account/local_service.h"
 #include "base/metrics.h"
 #include "engine/memory/memory_accounts.h"
 #include "engine/memory/memory_disk.h"
@@ -54,6 +55,8 @@ class Server {
   // All that the log handed out is folded.
   bool quiet() const;
   uint64_t fold_hash() const;
+  // Its metrics that are not 0.
+  std::string figures() const;
   const std::string& last_words() const { return last_words_; }
 
   // Runs `call` on that shard; false if the server is not ready.

@@ -37,6 +37,7 @@ Simulation::~Simulation() {
 }
 
 Outcome Simulation::run() {
+  note(plan_.in_words());
   add_people();
   server_.start();
   for (auto& device : devices_) {
@@ -49,6 +50,11 @@ Outcome Simulation::run() {
     const auto copied = random_.duration(plan_.active / 2);
     scheduler_.after(copied, [this] { copy_aside(); });
     scheduler_.after(copied + random_.duration(plan_.active / 2), [this] { copy_back(); });
+  }
+  for (size_t i = 0; i < plan_.late_writes; ++i) {
+    scheduler_.after(seconds(2) + random_.duration(plan_.active), [this] {
+      if (!healing_) write_late();
+    });
   }
   for (int i = 0; i < 3; ++i) {
     scheduler_.after(random_.duration(plan_.active),
@@ -81,7 +87,7 @@ Outcome Simulation::run() {
 
 void Simulation::trace_frames() {
   network_.trace = [this](const std::string& from, const std::string& to, std::string_view frame) {
-    note(fmt::format("{} -> {}: {}", from, to, frame.substr(0, 600)));
+    note(fmt::format("{} -> {}: {}", from, to, frame.substr(0, 3000)));
   };
 }
 
@@ -290,6 +296,22 @@ void Simulation::happen(Fault fault) {
   }
 }
 
+// Somebody is blocked for a while, in which his repeat is refused; what he wrote first comes after that, and
+// is accepted.
+void Simulation::write_late() {
+  auto& device = *devices_[random_.below(devices_.size())];
+  auto& other = *devices_[random_.below(devices_.size())];
+  const auto duration = milliseconds(static_cast<int64_t>(random_.between(1'000, 4'500)));
+  if (!device.running()) return;
+  note(fmt::format("what {} writes comes {} ms late", device.name(), duration.count()));
+  network_.late(*device.process(), duration);
+  if (other.user() == device.user()) return;
+  device.say(other.user(), {text_of(device.name())});
+  scheduler_.after(random_.duration(duration / 8), [&device, &other] { other.block(device.user(), true); });
+  scheduler_.after(duration / 2 + random_.duration(duration / 2),
+                   [&device, &other] { other.block(device.user(), false); });
+}
+
 void Simulation::bend(SimClock& clock, const std::string& whose) {
   note(whose + " clock goes wrong");
   const auto hour = std::chrono::hours(1);
@@ -384,6 +406,7 @@ void Simulation::settle(const std::string& when) {
   for (int i = 0; i < tries; ++i) {
     scheduler_.run_for(seconds(1));
     if (settled()) return;
+    if (i % 60 == 59) note(fmt::format("not settled: {}; {}", unsettled(), server_.figures()));
   }
   history_.stuck(fmt::format("{}, {} in {} minutes", unsettled(), when, patience.count()));
 }

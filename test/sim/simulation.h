@@ -47,6 +47,7 @@ class Simulation {
   // --- faults
   void schedule_fault();
   void happen(Fault fault);
+  void write_late();
   void bend(SimClock& clock, const std::string& whose);
   void change_weather();
   void restart_device(Device& device);

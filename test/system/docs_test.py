@@ -207,12 +207,34 @@ class Pages(unittest.TestCase):
                         self.assertIn(anchor, headings)
 
     def test_the_table_of_settings_is_the_programs(self):
-        documented = dict(re.findall(r"^\| `([a-z]+\.[a-z_]+)` \| `([^`]+)` \|", (ROOT / "docs/configuration.md").read_text(),
+        documented = dict(re.findall(r"^\| `([a-z]+\.[a-z_]+)` \| (?:`([^`]+)`|none) \|", (ROOT / "docs/configuration.md").read_text(),
                                      re.M))
         source = (ROOT / "src/server/config.cc").read_text()
-        known = dict(re.findall(r'"((?:server|storage|accounts|limits)\.[a-z_]+)",\s*"([^"]+)"', source))
+        known = dict(re.findall(r'"((?:server|storage|accounts|limits)\.[a-z_]+)",\s*"([^"]*)"', source))
         self.assertEqual(documented, known)
         self.assertGreater(len(known), 10)
+
+    def test_every_limit_is_in_the_table_of_limits(self):
+        text = (ROOT / "docs/operating.md").read_text()
+        table = text[text.index("## Every limit"):]
+        documented = set(re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.M))))
+        source = (ROOT / "src/base/limits.h").read_text()
+        fields = set(re.findall(r"^  (?:size_t|nanoseconds|Rate) ([a-z_]+) *=|^  Rate ([a-z_]+)\{", source, re.M))
+        fields = {one or other for one, other in fields}
+        self.assertEqual({name for name in documented if not name.startswith("tidings_")}, fields)
+        self.assertGreater(len(fields), 60)
+
+    def test_every_metric_is_documented(self):
+        server = Server()
+        self.addCleanup(server.end)
+        server.start()
+        text = harness.call(server.address, "GET", "/metrics").body.decode()
+        metrics = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
+        helped = set(re.findall(r"^# HELP (\S+) \S", text, re.M))
+        self.assertEqual(set(metrics), helped)
+        documented = set(re.findall(r"`(tidings_[a-z_]+)(?:\{[a-z]+\})?`", (ROOT / "docs/operating.md").read_text()))
+        self.assertEqual(documented, set(metrics))
+        self.assertGreater(len(metrics), 50)
 
 
 if __name__ == "__main__":

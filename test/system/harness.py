@@ -23,6 +23,7 @@ import uuid
 import websockets
 
 BINARY = ""  # set by main() from the command line
+IN_TWO = False  # likewise: a server is a core and a gateway process
 START_SECONDS = 30
 ANSWER_SECONDS = 10
 PASSWORD = "correct horse battery"
@@ -41,19 +42,32 @@ def v4():
 
 
 class Server:
-    """`tidings serve` on a port of the system's choice. Keeps its data directory when it is started again."""
+    """`tidings serve` on a port of the system's choice. Keeps its data directory when it is started again.
+
+    Its rates are lifted, because tests say more than people may; those of rates set limits.profile to normal.
+    """
 
     def __init__(self, settings=None, data=None):
         self.settings = settings or {}
         self.data = data or tempfile.mkdtemp(prefix="tidings-system-")
         self.process, self.address, self.ended = None, None, False
+        self.core = None  # its process, if it is one of its own
         self.log = tempfile.TemporaryFile(mode="w+")
+        self.printed = []  # lines of stdout; all of them once stop() is back
+        self.reader = None
 
     def start(self):
         """Comes back at the address that it had, if it had one."""
-        command = [BINARY, "serve", "--listen", self.address or "127.0.0.1:0", "--data", self.data]
-        environment = {"TIDINGS_LIMITS__DRAIN_WINDOW": "0s", **os.environ, **self.settings}
+        command = [BINARY, "serve", "--listen", self.address or "127.0.0.1:0"]
+        environment = dict(os.environ, **{"TIDINGS_LIMITS__PROFILE": "bench", "TIDINGS_LIMITS__DRAIN_WINDOW": "0s", **self.settings})
         self.ended = False
+        if IN_TWO:
+            path = self.data + "/core"
+            self.core = subprocess.Popen([BINARY, "serve", "--role", "core", "--core", path, "--data", self.data],
+                                         env=environment, stdout=subprocess.DEVNULL, stderr=self.log, text=True)
+            command += ["--role", "gateway", "--core", path]
+        else:
+            command += ["--data", self.data]
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=self.log, text=True)
         watchdog = threading.Timer(START_SECONDS, self.process.kill)
         watchdog.start()
@@ -67,7 +81,8 @@ class Server:
         if not self.address:
             raise AssertionError(f"the server did not start: {self.said()}")
         # What it prints later must never fill the pipe.
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        self.reader = threading.Thread(target=self.printed.extend, args=(self.process.stdout,), daemon=True)
+        self.reader.start()
         return self
 
     def said(self):
@@ -78,20 +93,26 @@ class Server:
         """SIGTERM; the exit status."""
         self.ended = True
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=START_SECONDS)
+        status = self.process.wait(timeout=START_SECONDS)
+        self.reader.join(ANSWER_SECONDS)
+        if self.core:
+            self.core.send_signal(signal.SIGTERM)
+            status = status or self.core.wait(timeout=START_SECONDS)
+        return status
 
     def kill(self):
         self.ended = True
-        self.process.kill()
-        self.process.wait()
+        for process in filter(None, (self.core, self.process)):
+            process.kill()
+            process.wait()
 
     def lives(self):
-        return self.process.poll() is None
+        return self.process.poll() is None and (not self.core or self.core.poll() is None)
 
     def end(self):
         if self.process and not self.ended and not self.lives():
             print(f"the server ended by itself with {self.process.returncode}:\n{self.said()}", file=sys.stderr)
-        if self.process and self.lives():
+        if self.process and not self.ended:
             self.kill()
         if self.process:
             self.process.stdout.close()
@@ -112,7 +133,7 @@ def call(address, method, path, body=None, token=None, headers=None):
     """One REST call. A `body` that is no str or bytes is sent as JSON."""
     host, port = address.rsplit(":", 1)
     connection = http.client.HTTPConnection(host, int(port), timeout=ANSWER_SECONDS)
-    headers = dict(headers or {})
+    headers = {"X-Request-Id": "system-test", **(headers or {})}  # so that refusals can be compared
     if token:
         headers["Authorization"] = "Bearer " + token
     if body is not None and not isinstance(body, (str, bytes)):
@@ -311,9 +332,10 @@ class SystemTest(unittest.IsolatedAsyncioTestCase):
 
 
 def main():
-    """python3 x_test.py BINARY [unittest arguments]"""
-    global BINARY
+    """python3 x_test.py BINARY [--in-two] [unittest arguments]"""
     if len(sys.argv) < 2 or not os.access(sys.argv[1], os.X_OK):
-        sys.exit(f"usage: {sys.argv[0]} path/to/tidings [test]")
+        sys.exit(f"usage: {sys.argv[0]} path/to/tidings [--in-two] [test]")
     sys.modules["harness"].BINARY = os.path.abspath(sys.argv.pop(1))
+    if sys.argv[1:2] == ["--in-two"]:
+        sys.modules["harness"].IN_TWO = bool(sys.argv.pop(1))
     unittest.main(module="__main__", verbosity=2)

@@ -15,9 +15,10 @@ using ports::StoreBatch;
 using namespace rows;
 
 RocksState::RocksState(base::Registry& registry)
-    : keys_written(registry.counter("tidings_store_keys_written_total")),
-      bytes_written(registry.counter("tidings_store_bytes_written_total")),
-      feed_gauge(registry.gauge("tidings_store_feed_bytes")) {}
+    : keys_written(registry.counter("tidings_store_keys_written_total", "Keys written to the store.")),
+      bytes_written(registry.counter("tidings_store_bytes_written_total",
+                                     "Bytes of keys and values written to the store.")),
+      feed_gauge(registry.gauge("tidings_store_feed_bytes", "Bytes of the feed that the store keeps.")) {}
 
 RocksState::~RocksState() {
   for (auto* handle : families) db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();

@@ -17,8 +17,9 @@ SpaceWatch::SpaceWatch(ports::Disk& disk, std::string directory, uint64_t free_b
       directory_(std::move(directory)),
       free_bytes_min_(free_bytes_min),
       room_bytes_(room_bytes),
-      free_gauge_(metrics.gauge("tidings_embedded_log_free_bytes")),
-      full_gauge_(metrics.gauge("tidings_embedded_log_storage_full")) {}
+      free_gauge_(metrics.gauge("tidings_embedded_log_free_bytes", "Free bytes of the disk of the log.")),
+      full_gauge_(metrics.gauge("tidings_embedded_log_storage_full",
+                                "1 while writes are refused because the disk is full.")) {}
 
 void SpaceWatch::look() {
   written_since_ = 0;

@@ -1,5 +1,7 @@
 #include "engine/embedded/websocket_transport.h"
 
+#include "base/check.h"
+
 namespace tidings::embedded {
 
 namespace {
@@ -15,6 +17,16 @@ class WebSocketTransport final : public ports::Transport, private net::WebSocket
   void send(std::string_view frame) override { socket_->send(frame); }
   size_t outbox_bytes() const override { return socket_->outbox_bytes(); }
   void close(uint16_t code, std::string_view reason) override { socket_->close(code, reason); }
+  void pause_reading(bool pause) override { socket_->pause_reading(pause); }
+  ports::MovedTransport move_out() override {
+    auto moved = socket_->move_out();
+    if (!moved) return {};
+    return [moved = std::move(moved)](base::Executor& to) mutable {
+      auto* const reactor = dynamic_cast<net::Reactor*>(&to);
+      TIDINGS_CHECK(reactor);
+      return websocket_transport(moved(*reactor));
+    };
+  }
   std::string peer() const override { return socket_->peer(); }
 
  private:

@@ -51,6 +51,14 @@ int main(int argc, char** argv) {
   disk->add_option("--only", only, "sync, calls, start, full, cut, flip; several with commas");
   add_amounts("clock", "the server's clock jumps",
               [&] { return tidings::faults::run_clock(options, amount); });
+  add_amounts("net", "half-open connections, one-way partitions, loss, stalls, cuts in the middle of frames",
+              [&] { return tidings::faults::run_net(options, amount); });
+  auto* slow =
+      add_amounts("slow", "clients that stop reading, in a group of 500 at 50 messages a second", [&] {
+        if (options.count == 0) options.count = 2000;
+        return tidings::faults::run_slow(options, amount);
+      });
+  slow->add_option("--count", options.count, "how many slow clients");
   CLI11_PARSE(app, argc, argv);
   return status;
 }

@@ -1,5 +1,5 @@
 // Log-in, refresh, and who a token is.
-#include "account/service_state.h"
+#include "account/local_service_state.h"
 #include "base/log_line.h"
 
 namespace tidings::account {
@@ -21,7 +21,8 @@ std::string handle_key(const std::string& handle) {
 
 // --- pauses
 
-std::optional<wire::Problem> Service::State::pause_of(const std::string& handle, const std::string& address) {
+std::optional<wire::Problem> LocalService::State::pause_of(const std::string& handle,
+                                                           const std::string& address) {
   const auto now = parts.clock.monotonic();
   auto wait = pauses.take(address, parts.limits.log_in_failures_address, now);
   if (wait == base::nanoseconds::zero()) {
@@ -34,7 +35,7 @@ std::optional<wire::Problem> Service::State::pause_of(const std::string& handle,
                        static_cast<uint64_t>(ms)};
 }
 
-void Service::State::wrong_password(const std::string& handle, const std::string& address) {
+void LocalService::State::wrong_password(const std::string& handle, const std::string& address) {
   const auto now = parts.clock.monotonic();
   pauses.failed(handle_key(handle), parts.limits.log_in_failures_handle, now);
   pauses.failed(address, parts.limits.log_in_failures_address, now);
@@ -44,8 +45,8 @@ void Service::State::wrong_password(const std::string& handle, const std::string
 
 // --- log-in
 
-void Service::log_in(std::string handle, std::string password, std::string device_name, Executor& on,
-                     Callback<IssuedToken> done, const std::string& address) {
+void LocalService::log_in(std::string handle, std::string password, std::string device_name, Executor& on,
+                          Callback<IssuedToken> done, const std::string& address) {
   if (!is_name(device_name, 0)) {
     return tell<IssuedToken>(on, std::move(done),
                              problem(Code::bad_request, "A device name is at most 100 characters."));
@@ -94,8 +95,8 @@ void Service::log_in(std::string handle, std::string password, std::string devic
                  });
 }
 
-void Service::State::issue(const Account& account, std::string device_name, Executor& on,
-                           Callback<IssuedToken> done) {
+void LocalService::State::issue(const Account& account, std::string device_name, Executor& on,
+                                Callback<IssuedToken> done) {
   if (removals_are_full()) return tell<IssuedToken>(on, std::move(done), problem(Code::busy));
   retry_removals();
   const base::WallTime now = parts.clock.wall();
@@ -131,8 +132,8 @@ void Service::State::issue(const Account& account, std::string device_name, Exec
 }
 
 // The device is stored; those beyond the limit go before the log-in is answered.
-void Service::State::issued(const Device& device, IssuedToken issued, Executor& on,
-                            Callback<IssuedToken> done) {
+void LocalService::State::issued(const Device& device, IssuedToken issued, Executor& on,
+                                 Callback<IssuedToken> done) {
   tokens.add(device);
   metrics.devices.set(static_cast<int64_t>(tokens.size()));
   metrics.log_ins.add();
@@ -149,7 +150,7 @@ void Service::State::issued(const Device& device, IssuedToken issued, Executor& 
 
 // --- refresh
 
-void Service::refresh(std::string refresh, Executor& on, Callback<IssuedToken> done) {
+void LocalService::refresh(std::string refresh, Executor& on, Callback<IssuedToken> done) {
   auto* state = state_.get();
   State::go_home(state->parts.home, state->alive,
                  [state, refresh = std::move(refresh), &on, done = std::move(done)]() mutable {
@@ -169,8 +170,8 @@ void Service::refresh(std::string refresh, Executor& on, Callback<IssuedToken> d
                  });
 }
 
-void Service::State::rotate(TokenTable::Row& row, std::string_view family, bool again, Executor& on,
-                            Callback<IssuedToken> done) {
+void LocalService::State::rotate(TokenTable::Row& row, std::string_view family, bool again, Executor& on,
+                                 Callback<IssuedToken> done) {
   if (queries_in_flight >= parts.limits.queries_in_flight_max)
     return tell<IssuedToken>(on, std::move(done), problem(Code::busy));
   const base::WallTime now = parts.clock.wall();
@@ -210,7 +211,7 @@ void Service::State::rotate(TokenTable::Row& row, std::string_view family, bool 
 }
 
 // Two have this device's refresh tokens, and nobody knows who of them may.
-void Service::State::reused(TokenTable::Row& row, Executor& on, Callback<IssuedToken> done) {
+void LocalService::State::reused(TokenTable::Row& row, Executor& on, Callback<IssuedToken> done) {
   if (removals_are_full()) return tell<IssuedToken>(on, std::move(done), problem(Code::busy));
   const model::DeviceId device = row.device.device;
   base::log_warning("account: a refresh token of device {} was used twice; the device is logged out",
@@ -226,7 +227,7 @@ void Service::State::reused(TokenTable::Row& row, Executor& on, Callback<IssuedT
 
 // --- who a token is
 
-void Service::authenticate(std::string token, Executor& on, Callback<Identity> done) {
+void LocalService::authenticate(std::string token, Executor& on, Callback<Identity> done) {
   auto* state = state_.get();
   State::go_home(
       state->parts.home, state->alive, [state, hash = hash_of(token), &on, done = std::move(done)]() mutable {

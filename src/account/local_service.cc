@@ -1,8 +1,8 @@
-#include "account/service.h"
+#include "account/local_service.h"
 
 #include <sodium.h>
 
-#include "account/service_state.h"
+#include "account/local_service_state.h"
 #include "base/log_line.h"
 
 namespace tidings::account {
@@ -20,10 +20,10 @@ base::milliseconds whole_ms(base::nanoseconds duration) {
 
 }  // namespace
 
-Service::Service(Parts parts) : state_(new State(std::move(parts))) {}
-Service::~Service() = default;
+LocalService::LocalService(Parts parts) : state_(new State(std::move(parts))) {}
+LocalService::~LocalService() = default;
 
-base::Status Service::start() {
+base::Status LocalService::start() {
   if (sodium_init() < 0) return base::failure("libsodium cannot start.");
   auto& state = *state_;
   auto dummy = hash_password("nobody's password", state.parts.cost);
@@ -40,8 +40,8 @@ base::Status Service::start() {
   return {};
 }
 
-void Service::register_account(std::string handle, std::string password, std::string display_name,
-                               Executor& on, Callback<Profile> done, std::string invite) {
+void LocalService::register_account(std::string handle, std::string password, std::string display_name,
+                                    Executor& on, Callback<Profile> done, std::string invite) {
   auto* state = state_.get();
   if (state->parts.sign_up == SignUp::closed) {
     return tell<Profile>(on, std::move(done), problem(Code::forbidden, sign_up_is_closed));
@@ -65,9 +65,9 @@ void Service::register_account(std::string handle, std::string password, std::st
                  });
 }
 
-void Service::State::add_account(Account account, std::string password,
-                                 std::optional<ports::TokenHash> invite, Executor& on,
-                                 Callback<Profile> done) {
+void LocalService::State::add_account(Account account, std::string password,
+                                      std::optional<ports::TokenHash> invite, Executor& on,
+                                      Callback<Profile> done) {
   if (!take_hash_place()) return tell<Profile>(on, std::move(done), problem(Code::busy));
   account.user = {make_id(parts.random)};
   const bool invited = parts.sign_up == SignUp::invite;
@@ -109,7 +109,7 @@ void Service::State::add_account(Account account, std::string password,
           });
 }
 
-void Service::make_invite(Identity who, Executor& on, Callback<IssuedInvite> done) {
+void LocalService::make_invite(Identity who, Executor& on, Callback<IssuedInvite> done) {
   auto* state = state_.get();
   if (state->parts.sign_up == SignUp::closed) {
     return tell<IssuedInvite>(on, std::move(done), problem(Code::forbidden, sign_up_is_closed));
@@ -133,8 +133,8 @@ void Service::make_invite(Identity who, Executor& on, Callback<IssuedInvite> don
   });
 }
 
-void Service::set_display_name(model::UserId user, std::string display_name, Executor& on,
-                               Callback<Profile> done) {
+void LocalService::set_display_name(model::UserId user, std::string display_name, Executor& on,
+                                    Callback<Profile> done) {
   if (!is_name(display_name, 1)) {
     return tell<Profile>(on, std::move(done),
                          problem(Code::bad_request, "A display name is 1 to 100 characters."));
@@ -155,7 +155,7 @@ void Service::set_display_name(model::UserId user, std::string display_name, Exe
       });
 }
 
-void Service::find_by_handle(std::string handle, Executor& on, Callback<std::optional<Profile>> done) {
+void LocalService::find_by_handle(std::string handle, Executor& on, Callback<std::optional<Profile>> done) {
   if (!is_handle(handle)) return tell<std::optional<Profile>>(on, std::move(done), std::optional<Profile>());
   auto* state = state_.get();
   State::go_home(
@@ -170,8 +170,8 @@ void Service::find_by_handle(std::string handle, Executor& on, Callback<std::opt
       });
 }
 
-void Service::find_by_ids(std::vector<model::UserId> users, Executor& on,
-                          Callback<std::vector<Profile>> done) {
+void LocalService::find_by_ids(std::vector<model::UserId> users, Executor& on,
+                               Callback<std::vector<Profile>> done) {
   auto* state = state_.get();
   State::go_home(
       state->parts.home, state->alive,
@@ -187,7 +187,7 @@ void Service::find_by_ids(std::vector<model::UserId> users, Executor& on,
       });
 }
 
-void Service::on_revoked(Executor& on, std::function<void(model::DeviceId)> listener) {
+void LocalService::on_revoked(Executor& on, std::function<void(model::DeviceId)> listener) {
   auto* state = state_.get();
   State::go_home(state->parts.home, state->alive, [state, &on, listener = std::move(listener)] {
     state->listeners.push_back({on, listener});

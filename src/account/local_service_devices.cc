@@ -1,5 +1,5 @@
 // Log-out, devices, passwords: how log-ins end.
-#include "account/service_state.h"
+#include "account/local_service_state.h"
 #include "base/log_line.h"
 
 namespace tidings::account {
@@ -15,7 +15,7 @@ constexpr const char* old_password_is_wrong = "The old password is not right.";
 
 // --- removal
 
-void Service::State::forget(model::DeviceId device) {
+void LocalService::State::forget(model::DeviceId device) {
   tokens.remove(device);
   seen.erase(device);
   metrics.devices.set(static_cast<int64_t>(tokens.size()));
@@ -24,15 +24,15 @@ void Service::State::forget(model::DeviceId device) {
   }
 }
 
-void Service::State::revoke(model::DeviceId device) {
+void LocalService::State::revoke(model::DeviceId device) {
   const Device& row = tokens.find(device)->device;
   removals[device] = {row.token, row.chain ? row.chain->previous_token : std::nullopt, row.user};
   metrics.removals_waiting.set(static_cast<int64_t>(removals.size()));
   forget(device);
 }
 
-void Service::State::remove(const std::vector<model::DeviceId>& revoked,
-                            base::UniqueFunction<void(bool)> then) {
+void LocalService::State::remove(const std::vector<model::DeviceId>& revoked,
+                                 base::UniqueFunction<void(bool)> then) {
   std::set<model::DeviceId> devices(revoked.begin(), revoked.end());
   for (auto& [device, removal] : removals) {
     if (!removal.under_way) devices.insert(device);
@@ -66,7 +66,7 @@ void Service::State::remove(const std::vector<model::DeviceId>& revoked,
   });
 }
 
-void Service::State::retry_removals_later() {
+void LocalService::State::retry_removals_later() {
   if (std::exchange(removal_timer, true)) return;
   parts.home.after(removal_pause, [this, token = std::weak_ptr(alive)] {
     if (token.expired()) return;
@@ -75,20 +75,20 @@ void Service::State::retry_removals_later() {
   });
 }
 
-void Service::State::retry_removals() {
+void LocalService::State::retry_removals() {
   const bool waits =
       std::any_of(removals.begin(), removals.end(), [](const auto& row) { return !row.second.under_way; });
   if (waits) remove({}, [](bool) {});
 }
 
-void Service::State::end_device(model::DeviceId device, Executor& on, Callback<void> done) {
+void LocalService::State::end_device(model::DeviceId device, Executor& on, Callback<void> done) {
   remove({device}, [&on, done = std::move(done)](bool removed) mutable {
     if (!removed) return tell<void>(on, std::move(done), problem(Code::internal));
     tell<void>(on, std::move(done), {});
   });
 }
 
-void Service::log_out(std::string token, Executor& on, Callback<void> done) {
+void LocalService::log_out(std::string token, Executor& on, Callback<void> done) {
   auto* state = state_.get();
   State::go_home(
       state->parts.home, state->alive, [state, hash = hash_of(token), &on, done = std::move(done)]() mutable {
@@ -111,7 +111,18 @@ void Service::log_out(std::string token, Executor& on, Callback<void> done) {
 
 // --- devices
 
-void Service::list_devices(model::UserId user, Executor& on, Callback<std::vector<DeviceInfo>> done) {
+void LocalService::find_revoked(std::vector<model::DeviceId> devices, Executor& on,
+                                Callback<std::vector<model::DeviceId>> done) {
+  auto* state = state_.get();
+  State::go_home(state->parts.home, state->alive,
+                 [state, devices = std::move(devices), &on, done = std::move(done)]() mutable {
+                   std::erase_if(devices,
+                                 [state](auto device) { return state->tokens.find(device) != nullptr; });
+                   tell<std::vector<model::DeviceId>>(on, std::move(done), std::move(devices));
+                 });
+}
+
+void LocalService::list_devices(model::UserId user, Executor& on, Callback<std::vector<DeviceInfo>> done) {
   auto* state = state_.get();
   State::go_home(state->parts.home, state->alive, [state, user, &on, done = std::move(done)]() mutable {
     auto list = [user](Accounts& accounts) { return accounts.devices_of(user); };
@@ -129,8 +140,8 @@ void Service::list_devices(model::UserId user, Executor& on, Callback<std::vecto
   });
 }
 
-void Service::rename_device(model::UserId user, model::DeviceId device, std::string name, Executor& on,
-                            Callback<void> done) {
+void LocalService::rename_device(model::UserId user, model::DeviceId device, std::string name, Executor& on,
+                                 Callback<void> done) {
   if (!is_name(name, 1)) {
     return tell<void>(on, std::move(done),
                       problem(Code::bad_request, "A device name is 1 to 100 characters."));
@@ -153,7 +164,8 @@ void Service::rename_device(model::UserId user, model::DeviceId device, std::str
                  });
 }
 
-void Service::remove_device(model::UserId user, model::DeviceId device, Executor& on, Callback<void> done) {
+void LocalService::remove_device(model::UserId user, model::DeviceId device, Executor& on,
+                                 Callback<void> done) {
   auto* state = state_.get();
   State::go_home(state->parts.home, state->alive,
                  [state, user, device, &on, done = std::move(done)]() mutable {
@@ -170,25 +182,27 @@ void Service::remove_device(model::UserId user, model::DeviceId device, Executor
                  });
 }
 
-void Service::State::saw(TokenTable::Row& row) {
+void LocalService::State::saw(TokenTable::Row& row) {
   const base::WallTime now = parts.clock.wall();
   const auto since = now - row.device.seen;
   if (since < parts.limits.seen_interval && since > -parts.limits.seen_interval) return;
   row.device.seen = now;
   seen.insert(row.device.device);
+  metrics.seen_waiting.set(static_cast<int64_t>(seen.size()));
   if (std::exchange(seen_timer, true)) return;
   parts.home.after(seen_pause, [this, token = std::weak_ptr(alive)] {
     if (!token.expired()) write_seen();
   });
 }
 
-void Service::State::write_seen() {
+void LocalService::State::write_seen() {
   std::vector<std::pair<model::DeviceId, base::WallTime>> rows;
   while (!seen.empty() && rows.size() < parts.limits.seen_rows_max) {
     const auto device = *seen.begin();
     seen.erase(seen.begin());
     if (const auto* row = tokens.find(device)) rows.emplace_back(device, row->device.seen);
   }
+  metrics.seen_waiting.set(static_cast<int64_t>(seen.size()));
   seen_timer = !seen.empty();
   if (seen_timer) {
     parts.home.after(seen_pause, [this, token = std::weak_ptr(alive)] {
@@ -202,8 +216,8 @@ void Service::State::write_seen() {
 
 // --- passwords
 
-void Service::change_password(Identity who, std::string old_password, std::string new_password, Executor& on,
-                              Callback<void> done) {
+void LocalService::change_password(Identity who, std::string old_password, std::string new_password,
+                                   Executor& on, Callback<void> done) {
   if (!is_password(new_password)) {
     return tell<void>(on, std::move(done), problem(Code::bad_request, "A password is 8 to 1,024 bytes."));
   }

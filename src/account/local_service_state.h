@@ -1,4 +1,4 @@
-// What the sources of Service share; nobody else includes it.
+// What the sources of LocalService share; nobody else includes it.
 #pragma once
 
 #include <algorithm>
@@ -6,10 +6,10 @@
 #include <memory>
 #include <set>
 
+#include "account/local_service.h"
 #include "account/log_in_pauses.h"
 #include "account/metrics.h"
 #include "account/secrets.h"
-#include "account/service.h"
 #include "account/text_rules.h"
 #include "account/token_table.h"
 
@@ -33,7 +33,7 @@ void tell(Executor& on, Callback<T> done, Answer<T> answer) {
 }
 
 // Touched on `home` only, but for start(). Tasks on `sql` and `hashing` carry values and never see it.
-struct Service::State {
+struct LocalService::State {
   struct Listener {
     Executor& on;
     std::function<void(model::DeviceId)> call;
@@ -59,8 +59,8 @@ struct Service::State {
   bool seen_timer = false;
   std::string dummy_hash;
   std::vector<Listener> listeners;
-  size_t hashes_queued = 0;
-  size_t queries_in_flight = 0;
+  base::GaugePart hashes_queued{metrics.hashes_waiting};
+  base::GaugePart queries_in_flight{metrics.queries_under_way};
   // Expires with the service: what comes home later is dropped.
   std::shared_ptr<char> alive = std::make_shared<char>();
 

@@ -1,0 +1,52 @@
+// A core shard's end of a Link over a socket.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/limits.h"
+#include "engine/socket/link_bytes.h"
+#include "net/reactor.h"
+#include "net/unix_stream.h"
+#include "ports/link.h"
+
+namespace tidings::socket {
+
+// Thread: the reactor's. It is the link while it exists: the core shard hears on_link() in the constructor
+// and on_unlink() in the destructor.
+//
+// As in process: beyond the bound frames are dropped until the next turn; the number of the lost batch is
+// skipped, and if no frame follows an empty batch shows the gap.
+class CoreEnd : public ports::LinkToGateway, private net::UnixStream::Handler {
+ public:
+  struct Parts {
+    net::Reactor& reactor;
+    ports::CoreShard& core;
+    uint64_t gateway_id = 0;
+    const base::Limits& limits;
+    std::function<void()> on_closed;  // may destroy this
+  };
+  // `socket`: whose hello was read.
+  CoreEnd(Parts parts, net::FileDescriptor socket);
+  ~CoreEnd() override;
+  CoreEnd(const CoreEnd&) = delete;
+
+  void send(ports::DownFrame frame) override;
+
+ private:
+  void on_message(std::string_view message) override;
+  void on_turn_end() override;
+  void on_closed() override;
+  void send_batch(base::BytesView frames);
+
+  const Parts parts_;
+  net::UnixStream stream_;
+  base::Bytes frames_;        // of this turn
+  uint64_t outstanding_ = 0;  // bytes of frames that the gateway has not worked off
+  Taken taken_;               // not told yet
+  uint64_t number_ = 0;       // of the last batch, sent or lost
+  bool dropping_ = false;
+  bool notice_under_way_ = false;
+};
+
+}  // namespace tidings::socket

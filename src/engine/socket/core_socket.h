@@ -1,0 +1,61 @@
+// Where gateway processes come in: a Unix socket at which they say which core shard they want a Link to, or
+// that they want the control connection. One reactor accepts; a Link lives on the reactor of its core shard.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "engine/socket/core_end.h"
+#include "net/reactor.h"
+#include "net/unix_stream.h"
+
+namespace tidings::socket {
+
+// Destroyed after its reactors stopped, or on their one thread.
+class CoreSocket {
+ public:
+  struct Shard {
+    net::Reactor& reactor;
+    ports::CoreShard& core;
+  };
+  struct Parts {
+    std::string path;
+    std::vector<Shard> shards;  // connections are accepted on the first one's reactor
+    const base::Limits& limits;
+    // A gateway process wants its control connection; on the first shard's reactor.
+    std::function<void(const ControlHello&, net::FileDescriptor)> on_control;
+  };
+  // Thread: the first shard's reactor, or before it runs.
+  static base::Result<std::unique_ptr<CoreSocket>> listen(Parts parts);
+  ~CoreSocket();
+
+ private:
+  // A connection whose hello is awaited.
+  struct Guest;
+  // What one shard has; touched on its reactor.
+  struct Room {
+    std::map<uint64_t, std::unique_ptr<CoreEnd>> links;  // by gateway
+  };
+
+  explicit CoreSocket(Parts parts);
+  void accept(net::FileDescriptor socket);
+  void on_hello(uint64_t number, std::string_view message);
+  void link(const LinkHello& hello, net::FileDescriptor socket);
+  void forget(uint64_t number);
+
+  const Parts parts_;
+  std::unique_ptr<net::UnixListener> listener_;
+  std::map<uint64_t, std::unique_ptr<Guest>> guests_;
+  uint64_t last_guest_ = 0;
+  std::vector<Room> rooms_;
+  std::atomic<size_t> links_ = 0;
+  // Expires with this: what was posted and comes later is dropped.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace tidings::socket

@@ -1,0 +1,53 @@
+// A gateway's end of a Link over a socket: the same bounds and gaps as in one process (ports/link.h). What
+// was sent counts until the core has worked it off.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/limits.h"
+#include "engine/socket/link_bytes.h"
+#include "net/reactor.h"
+#include "net/unix_stream.h"
+#include "ports/link.h"
+
+namespace tidings::socket {
+
+// Thread: the reactor's. Closed at first, and again when the other end goes; it may then be opened anew.
+class GatewayEnd : public ports::LinkToCore, private net::UnixStream::Handler {
+ public:
+  struct Parts {
+    net::Reactor& reactor;
+    ports::GatewayShard& gateway;
+    uint64_t gateway_id = 0;
+    size_t core_index = 0;
+    const base::Limits& limits;
+    // The core has taken the link; it has gone, or did not take it. Not for close().
+    std::function<void()> on_open = [] {};
+    std::function<void()> on_closed = [] {};
+  };
+  explicit GatewayEnd(Parts parts) : parts_(std::move(parts)) {}
+
+  // Says hello; `socket` is connected to a core.
+  void open(net::FileDescriptor socket);
+  void close();
+  bool is_open() const { return open_; }
+
+  // False while it is not open, too.
+  [[nodiscard]] bool send(ports::UpFrame frame) override;
+
+ private:
+  void on_message(std::string_view message) override;
+  void on_turn_end() override;
+  void on_closed() override;
+  bool take(std::string_view message);
+
+  const Parts parts_;
+  std::unique_ptr<net::UnixStream> stream_;
+  bool open_ = false;
+  base::Bytes frames_;        // of this turn
+  uint64_t outstanding_ = 0;  // bytes of frames that the core has not worked off
+  Taken taken_;               // not told yet
+};
+
+}  // namespace tidings::socket

@@ -1,0 +1,65 @@
+#include "server/control_client.h"
+
+#include <algorithm>
+
+#include "base/log_line.h"
+
+namespace tidings::server {
+
+ControlClient::~ControlClient() {
+  parts_.reactor.cancel(timer_);
+}
+
+void ControlClient::again() {
+  stream_.reset();
+  welcomed_ = false;
+  parts_.reactor.cancel(timer_);
+  timer_ = parts_.reactor.after(pause_, [this] {
+    timer_ = 0;
+    connect();
+  });
+  pause_ = std::min(pause_ * 2, pause_max);
+}
+
+void ControlClient::connect() {
+  auto socket = net::connect_unix(parts_.path);
+  if (!socket) {
+    say(socket.error().sentence);
+    return again();
+  }
+  stream_ = std::unique_ptr<net::UnixStream>(
+      new net::UnixStream(parts_.reactor, std::move(*socket), *this, control_message_bytes_max));
+  stream_->send(socket::encode(socket::ControlHello{}));
+}
+
+void ControlClient::say(const std::string& why) {
+  if (told_ == why) return;
+  told_ = why;
+  base::log_info("waiting for the core: {}", why);
+}
+
+void ControlClient::send(const ControlUp& frame) {
+  if (stream_) stream_->send(encode_control(frame));
+}
+
+void ControlClient::on_closed() {
+  stream_.reset();
+  welcomed_ = false;
+  parts_.on_closed();
+}
+
+void ControlClient::on_message(std::string_view message) {
+  if (!welcomed_) {
+    const auto welcome = socket::decode_welcome(message);
+    welcomed_ = welcome && welcome->version == socket::link_version;
+    if (welcomed_) return told_.clear();
+    say("the core at " + parts_.path + " is of another version than this gateway");
+    return on_closed();
+  }
+  auto frame = decode_control_down(message);
+  if (frame) return parts_.on_down(*frame);
+  base::log_warning("the core at {} does not speak this gateway's language", parts_.path);
+  on_closed();
+}
+
+}  // namespace tidings::server

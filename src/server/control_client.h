@@ -1,0 +1,51 @@
+// A gateway process's end of the control connection: connects, and again with a growing pause when it broke.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "net/reactor.h"
+#include "net/unix_stream.h"
+#include "server/control_frames.h"
+
+namespace tidings::server {
+
+// Thread: the reactor's; made before it runs, destroyed after it stopped or on it.
+class ControlClient : private net::UnixStream::Handler {
+ public:
+  struct Parts {
+    net::Reactor& reactor;
+    std::string path;
+    std::function<void(ControlDown&)> on_down;  // CoreFacts first
+    // It broke; nothing more is tried until again() is called.
+    std::function<void()> on_closed;
+  };
+  explicit ControlClient(Parts parts) : parts_(std::move(parts)) {}
+  ~ControlClient() override;
+  ControlClient(const ControlClient&) = delete;
+
+  void start() { connect(); }
+  // Closes it, if it is open, and connects after a pause: the first is 50 ms, then it doubles up to 1 s.
+  void again();
+  // All went well: the next pause is the first one.
+  void rest() { pause_ = pause_min; }
+  void send(const ControlUp& frame);
+
+ private:
+  static constexpr base::milliseconds pause_min{50}, pause_max{1000};
+
+  void connect();
+  void say(const std::string& why);
+  void on_message(std::string_view message) override;
+  void on_closed() override;
+
+  const Parts parts_;
+  std::unique_ptr<net::UnixStream> stream_;
+  bool welcomed_ = false;
+  base::milliseconds pause_ = pause_min;
+  base::TimerId timer_ = 0;
+  std::string told_;  // why there is no core, as it was last said
+};
+
+}  // namespace tidings::server

@@ -1,0 +1,134 @@
+#include "server/core_connection.h"
+
+#include <algorithm>
+
+#include "base/log_line.h"
+
+namespace tidings::server {
+
+CoreConnection::CoreConnection(Parts parts)
+    : parts_(std::move(parts)),
+      control_({*parts_.reactors.front(), parts_.path, [this](ControlDown& frame) { on_down(frame); },
+                [this] { trying_ ? lost(generation_) : control_.again(); }}),
+      generations_(parts_.reactors.size()),
+      lineages_(parts_.facts.lineages) {
+  for (size_t i = 0; i < parts_.reactors.size(); ++i) {
+    auto& gateway = parts_.gateways.gateway(i);
+    std::vector<ports::LinkToCore*> to_core;
+    auto& mine = links_.emplace_back();
+    for (size_t core = 0; core < parts_.facts.shard_count; ++core) {
+      mine.push_back(std::make_unique<socket::GatewayEnd>(
+          socket::GatewayEnd::Parts{*parts_.reactors[i], gateway, gateway.id(), core, parts_.limits,
+                                    [this, i] { report(&CoreConnection::opened, generations_[i]); },
+                                    [this, i] { report(&CoreConnection::lost, generations_[i]); }}));
+      to_core.push_back(mine.back().get());
+    }
+    gateway.set_links(std::move(to_core));
+  }
+}
+
+CoreConnection::~CoreConnection() = default;
+
+// To the first reactor.
+void CoreConnection::report(void (CoreConnection::*what)(uint64_t), uint64_t generation) {
+  parts_.reactors.front()->post([this, weak = std::weak_ptr(alive_), what, generation] {
+    if (!weak.expired()) (this->*what)(generation);
+  });
+}
+
+void CoreConnection::start(base::Task ready) {
+  parts_.reactors.front()->post([this, weak = std::weak_ptr(alive_), ready = std::move(ready)]() mutable {
+    if (weak.expired()) return;
+    ready_ = std::move(ready);
+    control_.start();
+  });
+}
+
+void CoreConnection::announce(const gateway::DeviceHello& hello) {
+  parts_.reactors.front()->post([this, weak = std::weak_ptr(alive_), hello] {
+    if (!weak.expired()) control_.send(hello);
+  });
+}
+
+void CoreConnection::on_down(ControlDown& frame) {
+  if (const auto* facts = std::get_if<CoreFacts>(&frame)) return take(*facts);
+  if (const auto* status = std::get_if<CoreStatus>(&frame)) {
+    parts_.time.told(status->log_time);
+    refuses_ = status->refuses;
+  } else if (const auto* answer = std::get_if<AccountAnswer>(&frame)) {
+    if (!parts_.accounts.on_answer(*answer)) base::log_warning("the core answers what was not asked");
+  } else if (const auto* hello = std::get_if<gateway::DeviceHello>(&frame)) {
+    parts_.gateways.on_device_hello(*hello);
+  } else if (const auto* revoked = std::get_if<Revoked>(&frame)) {
+    parts_.accounts.on_revoked_there(revoked->device);
+  } else if (const auto* lineage = std::get_if<model::Lineage>(&frame)) {
+    lineages_.push_back(*lineage);
+    parts_.gateways.on_lineage(*lineage);
+  }
+}
+
+void CoreConnection::take(const CoreFacts& facts) {
+  if (trying_) return;
+  if (facts.shard_count != parts_.facts.shard_count) {
+    return parts_.fatal("the core has " + std::to_string(facts.shard_count) + " shards now, and had " +
+                        std::to_string(parts_.facts.shard_count) + "; please start this gateway again");
+  }
+  // Before connections use the links: what a client believes of an older history ends with a restore.
+  for (const auto& lineage : facts.lineages) {
+    if (std::ranges::any_of(lineages_, [&](const auto& known) { return known.tag == lineage.tag; })) continue;
+    lineages_.push_back(lineage);
+    parts_.gateways.on_lineage(lineage);
+  }
+  parts_.accounts.connected([this](const AccountAsk& ask) { control_.send(ask); });
+  open_links();
+}
+
+void CoreConnection::open_links() {
+  trying_ = true;
+  ++generation_;
+  open_ = 0;
+  for (size_t i = 0; i < parts_.reactors.size(); ++i) {
+    parts_.reactors[i]->post([this, weak = std::weak_ptr(alive_), i, generation = generation_] {
+      if (weak.expired()) return;
+      generations_[i] = generation;
+      for (auto& link : links_[i]) {
+        auto socket = net::connect_unix(parts_.path);
+        if (!socket) return report(&CoreConnection::lost, generation);
+        link->open(std::move(*socket));
+      }
+    });
+  }
+}
+
+void CoreConnection::opened(uint64_t generation) {
+  if (generation != generation_ || !trying_) return;
+  if (++open_ < parts_.reactors.size() * parts_.facts.shard_count) return;
+  stands_ = true;
+  control_.rest();
+  base::log_info("connected to the core at {}", parts_.path);
+  parts_.gateways.each([this](gateway::Gateway& gateway) {
+    for (size_t core = 0; core < parts_.facts.shard_count; ++core) gateway.on_link_ready(core);
+  });
+  if (ready_) std::exchange(ready_, base::Task())();
+}
+
+void CoreConnection::lost(uint64_t generation) {
+  if (generation != generation_ || !trying_) return;
+  trying_ = false;
+  const bool stood = stands_.exchange(false);
+  if (stood)
+    base::log_warning("the core at {} is gone; requests are answered busy until it is back", parts_.path);
+  parts_.accounts.disconnected();
+  for (size_t i = 0; i < parts_.reactors.size(); ++i) {
+    parts_.reactors[i]->post([this, weak = std::weak_ptr(alive_), i, stood] {
+      if (weak.expired()) return;
+      for (auto& link : links_[i]) link->close();
+      for (size_t core = 0; stood && core < links_[i].size(); ++core) {
+        parts_.gateways.gateway(i).on_link_lost(core);
+      }
+    });
+  }
+  control_.again();
+}
+
+}  // namespace tidings::server

@@ -1,0 +1,65 @@
+// The core's side of gateway processes: Links for each, and one control connection per process. Listens once
+// it is made, so make it when the core is ready.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "account/local_service.h"
+#include "engine/socket/core_socket.h"
+#include "ports/log.h"
+#include "server/control_frames.h"
+#include "server/core_node.h"
+
+namespace tidings::server {
+
+// Destroyed after its reactors stopped.
+class CoreDoor {
+ public:
+  struct Parts {
+    std::string path;
+    std::vector<net::Reactor*> reactors;  // one per core shard; the control connections are on the first
+    CoreNode& core;
+    account::LocalService& accounts;
+    ports::Log& log;
+    const base::Limits& limits;
+    base::Registry& metrics;
+    // Good hellos at gateways of other processes, for those of this one; on the first reactor. May be empty.
+    std::function<void(const gateway::DeviceHello&)> on_device_hello = {};
+  };
+  // Thread: the first reactor's, or before it runs.
+  static base::Result<std::unique_ptr<CoreDoor>> open(Parts parts, std::vector<model::Lineage> lineages);
+  ~CoreDoor();
+
+  static base::Gauge& processes(base::Registry& metrics);
+
+  // One that is not among those told to open(). Thread: any.
+  void on_lineage(const model::Lineage& lineage);
+  // A good hello at a gateway of this process. Thread: any.
+  void announce(const gateway::DeviceHello& hello);
+
+ private:
+  struct Control;
+
+  explicit CoreDoor(Parts parts);
+  void welcome(net::FileDescriptor socket);
+  void take(Control& from, AccountAsk& ask);
+  void take(Control& from, const gateway::DeviceHello& hello);
+  void tell_all(const ControlDown& frame, const Control* except = nullptr);
+  void tell_status();
+
+  const Parts parts_;
+  std::vector<model::Lineage> lineages_;  // all that are known
+  std::unique_ptr<socket::CoreSocket> core_socket_;
+  std::map<uint64_t, std::unique_ptr<Control>> controls_;
+  uint64_t last_control_ = 0;
+  base::Gauge& processes_;
+  base::TimerId timer_ = 0;
+  // Expires with this: what was posted and comes later is dropped.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace tidings::server
