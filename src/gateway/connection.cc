@@ -69,7 +69,7 @@ void Connection::on_hello(wire::Hello& hello) {
   if (asked.refused) return end(*asked.refused);
   greeting_ = std::make_unique<Greeting>();
   greeting_->hello = std::move(hello);
-  greeting_->time = shared_.now();
+  greeting_->time = last_heard_;  // since it was opened
   stage_ = Stage::waiting;
   switch (shared_.admit(number_)) {
     case Admission::Verdict::now:

@@ -25,7 +25,7 @@ struct Held {
 // What a connection has said until it is welcomed.
 struct Greeting {
   wire::Hello hello;
-  base::MonotonicTime time{};
+  base::MonotonicTime time{};  // when the connection was opened
   account::Identity who;  // once it is checked
   std::vector<Held> held;
   size_t held_bytes = 0;

@@ -38,8 +38,9 @@ struct SendAnswer {
 using CommandFrame = std::variant<wire::ConversationCreate, wire::ConversationUpdate, wire::ConversationLeave,
                                   wire::MemberAdd, wire::MemberRemove, wire::MemberRole, wire::BlockFrame>;
 
-// A device said a good hello at a gateway. Of two sessions of one device the later hello stays, at whichever
-// gateways of the process they are; the order is total, so that never both go.
+// A device said a good hello at a gateway. Of two of one device that stays whose connection was opened later,
+// at whichever gateways of the process they are: a hello may be late, and then its client has given that
+// connection up. The order is total, so that never both go.
 struct DeviceHello {
   model::DeviceId device;
   base::MonotonicTime time{};

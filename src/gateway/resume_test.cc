@@ -135,6 +135,21 @@ TEST_F(ResumeTest, WhoComesBackTakesTheSessionOver) {
   EXPECT_EQ(parked(), 0);
 }
 
+// Its client has given that connection up: `replaced` would stop it for good.
+TEST_F(ResumeTest, AHelloThatComesLateOnAnOlderConnectionReplacesNobody) {
+  const auto first = join();
+  auto late = connect(), late_too = connect();
+  executor_.advance(base::milliseconds(1));
+  breaks(first);
+  const auto second = welcome(connect(), back(first.welcome, 0));
+  late->say(back(first.welcome, 0));
+  late_too->say(hello("ann-phone"));
+  executor_.run();
+  EXPECT_EQ(late->closed->first, 4409);
+  EXPECT_EQ(late_too->closed->first, 4409);
+  EXPECT_FALSE(second.peer->closed);
+}
+
 TEST_F(ResumeTest, AParkedSessionIsForgottenInTime) {
   const auto first = join();
   breaks(first);
