@@ -7,6 +7,7 @@
 #include "api/members_api.h"
 #include "api/messages_api.h"
 #include "api/metrics_api.h"
+#include "api/poll_api.h"
 #include "api/sync_api.h"
 #include "base/bytes.h"
 
@@ -50,6 +51,7 @@ Api::Api(Parts parts)
   add_member_routes(router_, parts_, alive_);
   add_message_routes(router_, parts_, alive_);
   add_sync_routes(router_, parts_);
+  add_poll_routes(router_, parts_);
   add_block_routes(router_, parts_);
   add_health_routes(router_, parts_);
   add_metrics_routes(router_, parts_);

@@ -12,11 +12,12 @@ std::string branch_text(const model::Lineage& lineage) {
   return base::to_hex(bytes);
 }
 
-void Branches::add(const model::Lineage& lineage) {
+bool Branches::add(const model::Lineage& lineage) {
   auto text = branch_text(lineage);
   const bool known =
       std::ranges::any_of(lineages_, [&](const auto& known_one) { return known_one.first == text; });
   if (!known) lineages_.emplace_back(std::move(text), lineage.reason);
+  return !known;
 }
 
 bool Branches::holds(std::string_view branch) const {

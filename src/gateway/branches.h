@@ -13,8 +13,8 @@ namespace tidings::gateway {
 
 class Branches {
  public:
-  // In the order of the log; the same one twice counts once.
-  void add(const model::Lineage& lineage);
+  // In the order of the log; the same one twice counts once. False: it was known.
+  bool add(const model::Lineage& lineage);
   // The branch is known, and no restore or promotion began after it.
   bool holds(std::string_view branch) const;
 

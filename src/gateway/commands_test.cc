@@ -175,7 +175,9 @@ TEST_F(CommandsTest, AFullLinkAndTooManyUnansweredRequestsAreBusy) {
 TEST_F(CommandsTest, ASessionThatEndsWhilePeopleAreLookedUpAppendsNothing) {
   auto peer = welcomed("ann-phone");
   peer->say(wire::encode(group({bob})));
-  peer->handler->on_closed(1006, "");
+  auto later = announced_.back();
+  later.time += base::nanoseconds(1);
+  gateway_->on_device_hello(later);
   executor_.run();
   EXPECT_TRUE(asked<ports::Commands>().empty());
 }

@@ -272,7 +272,7 @@ TEST_F(DeliveredTest, TheCoreHearsOfThePersonsFirstLookAndOfTheLast) {
   EXPECT_EQ(looks(), std::vector{true});
   phone->say(wire::encode(wire::FocusFrame{}));
   EXPECT_EQ(looks(), std::vector{true});
-  laptop->handler->on_closed(1006, "");
+  laptop->say(wire::encode(wire::Bye{}));
   EXPECT_EQ(looks(), (std::vector{true, false}));
   executor_.run();
   EXPECT_TRUE(links_[0].all<ports::Detach>().empty());
@@ -290,7 +290,7 @@ TEST_F(DeliveredTest, AFocusThatAFullLinkDidNotTakeIsToldLater) {
   EXPECT_TRUE(focuses()[0].looks);
   EXPECT_EQ(focuses()[0].conversation, talk());
   link().full = true;
-  peer->handler->on_closed(1006, "");
+  peer->say(wire::encode(wire::Bye{}));
   executor_.run();
   link().full = false;
   executor_.advance(base::seconds(1));

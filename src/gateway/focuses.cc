@@ -30,6 +30,17 @@ void Focuses::tell(const Key& key) {
   if (!looks) looked_.erase(found);
 }
 
+void Focuses::link_lost(size_t shard) {
+  for (auto it = looked_.begin(); it != looked_.end();) {
+    auto& [key, looked] = *it;
+    const bool theirs = links_.shard_of(key.conversation) == shard;
+    if (theirs) looked.told = false;
+    if (theirs && looked.sessions > 0) owed_.insert(key);
+    if (theirs && looked.sessions == 0) owed_.erase(key);
+    it = theirs && looked.sessions == 0 ? looked_.erase(it) : std::next(it);
+  }
+}
+
 void Focuses::settle() {
   const auto owed = owed_;
   for (const auto& key : owed) tell(key);

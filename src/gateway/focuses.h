@@ -18,6 +18,8 @@ class Focuses {
   void end(model::UserId user, const model::ConversationId& conversation);
   // Tells the shards what their full links did not take.
   void settle();
+  // The shard has forgotten what it was told; settle() tells it again.
+  void link_lost(size_t shard);
 
  private:
   using Key = MarkKey;

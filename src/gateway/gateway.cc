@@ -7,7 +7,7 @@ namespace tidings::gateway {
 
 namespace {
 constexpr base::nanoseconds tick = base::seconds(1);
-constexpr base::nanoseconds drain_max = base::seconds(2);
+constexpr base::nanoseconds close_max = base::seconds(2);  // of connections at the end of a drain
 }  // namespace
 
 Gateway::State::State(Parts p) : shared(std::move(p)) {
@@ -24,7 +24,10 @@ Gateway::State::~State() {
   shared.parts.executor.cancel(drain_timer);
   // Nothing posted may meet half a gateway.
   shared.alive.reset();
-  shared.metrics.sessions.add(-static_cast<int64_t>(shared.sessions.size()));
+  shared.metrics.sessions.add(-static_cast<int64_t>(shared.connections.size()));
+  shared.metrics.unacked_bytes.add(-static_cast<int64_t>(shared.unacked_bytes));
+  shared.metrics.hellos_waiting.add(-static_cast<int64_t>(shared.admission.waiting()));
+  shared.connections.clear();
   shared.sessions.clear();
 }
 
@@ -40,41 +43,76 @@ void Gateway::set_links(std::vector<ports::LinkToCore*> links) {
 }
 
 void Gateway::on_lineage(const model::Lineage& lineage) {
-  state_->shared.branches.add(lineage);
+  auto& shared = state_->shared;
+  // What sessions were told may not be this history.
+  if (shared.branches.add(lineage) && lineage.reason != model::Lineage::Reason::start)
+    shared.end_all(wire::Code::draining);
   // They come in the order of the log.
-  state_->shared.parts.branch = branch_text(lineage);
+  shared.parts.branch = branch_text(lineage);
 }
 
 void Gateway::accept(std::unique_ptr<ports::Transport> transport) {
+  auto& connection = state_->shared.add_connection(std::move(transport));
+  if (state_->shared.draining) connection.end({wire::Code::draining, ""});
+}
+
+void Gateway::adopt(ports::MovedTransport transport, std::unique_ptr<Greeting> greeting) {
   auto& shared = state_->shared;
-  const uint64_t number = ++shared.last_session;
-  auto session = std::make_unique<Session>(shared, number, std::move(transport));
-  Session& here = *session;
-  shared.sessions.emplace(number, std::move(session));
-  shared.metrics.sessions.add(1);
-  if (shared.draining) here.end(wire::Code::draining);
+  auto& connection = shared.add_connection(transport(shared.parts.executor));
+  connection.enter(std::move(greeting));
 }
 
 void Gateway::drain(base::Task done) {
-  auto& state = *state_;
-  state.shared.draining = true;
-  state.shared.drained = std::move(done);
-  state.shared.end_all("");
-  state.drain_timer =
-      state.shared.parts.executor.after(state.shared.sessions.empty() ? base::nanoseconds(0) : drain_max,
-                                        [s = &state] { s->shared.finish_drain(); });
+  auto& shared = state_->shared;
+  shared.draining = true;
+  shared.drained = std::move(done);
+  const auto window = shared.parts.limits.drain_window;
+  const auto window_ms = std::chrono::duration_cast<base::milliseconds>(window).count();
+  for (auto& [number, session] : shared.sessions) {
+    if (!session->connection()) {
+      session->leave();
+    } else if (session->is_open()) {
+      session->ask_to_move(shared.parts.random.below(static_cast<uint64_t>(window_ms) + 1));
+    }
+  }
+  for (auto& [number, connection] : shared.connections) {
+    if (!connection->has_session()) connection->end({wire::Code::draining, ""});
+  }
+  state_->drain_timer =
+      shared.parts.executor.after(shared.connections.empty() ? base::nanoseconds(0) : window,
+                                  [state = state_.get()] { state->end_drain(); });
+}
+
+void Gateway::State::end_drain() {
+  shared.end_all(wire::Code::draining);
+  drain_timer = shared.parts.executor.after(shared.connections.empty() ? base::nanoseconds(0) : close_max,
+                                            [this] { shared.finish_drain(); });
 }
 
 void Gateway::State::on_tick() {
   ticker = shared.parts.executor.after(tick, [this] { on_tick(); });
-  if (shared.stood_still()) shared.end_all("The server stood still; please send again.");
+  if (shared.stood_still()) shared.drop_connections();
   const auto now = shared.now();
   shared.last_tick = now;
-  for (auto& [number, session] : shared.sessions) session->on_tick(now);
+  size_t unacked_bytes = 0;
+  for (auto& [number, session] : shared.sessions) {
+    session->on_tick(now);
+    unacked_bytes += session->unacked_bytes();
+  }
+  shared.metrics.unacked_bytes.add(static_cast<int64_t>(unacked_bytes) -
+                                   static_cast<int64_t>(std::exchange(shared.unacked_bytes, unacked_bytes)));
+  for (auto& [number, connection] : shared.connections) connection->on_tick(now);
+  shared.forget_parked();
   for (auto& asker : shared.pending.take_overdue(now)) refuse(asker, {wire::Code::busy, ""});
+  while (!polls_elsewhere.empty() && polls_elsewhere.begin()->second.deadline <= now)
+    answer_poll(polls_elsewhere.begin()->first, wire::problem(wire::Code::busy));
   shared.people.settle();
+  // People first: a focus of somebody unknown is none.
+  const bool told =
+      std::erase_if(relinking, [&](size_t shard) { return shared.people.attach_all(shard); }) > 0;
   shared.focuses.settle();
   shared.rates.settle(now);
+  if (told) tell_gap();
 }
 
 void Gateway::on_device_hello(const DeviceHello& hello) {
@@ -90,34 +128,48 @@ void Gateway::on_device_hello(const DeviceHello& hello) {
 
 void Gateway::on_down(size_t core_shard, ports::DownBatch batch) {
   auto& state = *state_;
-  if (!state.shared.links.received(core_shard, batch)) state.lost();
+  if (!state.shared.links.received(core_shard, batch)) {
+    state.shared.metrics.link_gaps.add();
+    base::log_warning("gateway: a link lost frames; {} sessions are told to sync",
+                      state.shared.sessions.size());
+    state.refuse_under_way();
+    state.tell_gap();
+  }
   for (auto& frame : batch.frames) {
     std::visit([&](auto& f) { state.take(f); }, frame);
   }
 }
 
-// Answers or events are lost and nobody knows whose: everybody reconnects and syncs.
-void Gateway::State::lost() {
-  base::log_warning("gateway: a link lost frames; {} sessions are closed to reconnect",
-                    shared.sessions.size());
-  shared.metrics.link_gaps.add();
-  shared.end_all("");
-  shared.pending.forget_all_but_rest();
+void Gateway::State::refuse_under_way() {
+  for (const auto& asker : shared.pending.take_all_but_rest()) {
+    if (Session* session = shared.session(asker.session)) session->on_lost(asker);
+  }
   shared.marks.lost();
   for (auto& asker : shared.pending.take_overdue(base::MonotonicTime::max()))
     refuse(asker, {wire::Code::busy, ""});
 }
 
+void Gateway::State::tell_gap() {
+  for (auto& [number, session] : shared.sessions) session->on_gap();
+}
+
 void Gateway::on_link_lost(size_t core_shard) {
   auto& state = *state_;
+  state.relinking.erase(core_shard);
   state.shared.links.reset(core_shard);
   state.shared.people.link_lost(core_shard);
-  state.lost();
+  state.shared.focuses.link_lost(core_shard);
+  state.refuse_under_way();
 }
 
 void Gateway::on_link_ready(size_t core_shard) {
   auto& state = *state_;
-  if (!state.shared.people.attach_all(core_shard)) state.lost();
+  if (state.shared.people.attach_all(core_shard)) {
+    state.tell_gap();
+  } else {
+    state.relinking.insert(core_shard);
+  }
+  state.shared.focuses.settle();
 }
 
 namespace {

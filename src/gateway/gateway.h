@@ -15,6 +15,7 @@
 #include "base/executor.h"
 #include "base/limits.h"
 #include "base/metrics.h"
+#include "base/task.h"
 #include "ports/clock.h"
 #include "ports/link.h"
 #include "ports/random.h"
@@ -48,6 +49,7 @@ struct DeviceHello {
   }
 };
 
+struct Greeting;
 class Rates;
 
 class Gateway : public ports::GatewayShard {
@@ -63,6 +65,9 @@ class Gateway : public ports::GatewayShard {
     // Told of every good hello here; the wiring posts it to on_device_hello() of the process's other
     // gateways. May be empty if there are none.
     std::function<void(const DeviceHello&)> announce = {};
+    // Runs the task at the gateway of that id, if it is one of this process; false if not. An empty task only
+    // asks. May be empty if there are none.
+    std::function<bool(uint64_t gateway, base::UniqueFunction<void(Gateway&)> task)> at_gateway = {};
     // Every beginning of the log's history that is known at the start, in order; on_lineage() tells of more.
     std::vector<model::Lineage> lineages = {};
     // Gateways of the process, which share what a process may do.
@@ -79,18 +84,29 @@ class Gateway : public ports::GatewayShard {
   // The log has one that was not known yet. A client of an unknown branch is told to sync in full, so one
   // that comes late costs work and nothing else; a restore or promotion must come before connections do.
   void on_lineage(const model::Lineage& lineage);
-
   // The core shard is gone, or another one stands in its place: whatever is under way to it is answered
   // `busy`, and its link refuses until there is a new one.
   void on_link_lost(size_t core_shard);
-  // A new link to it stands: it is told who is here.
+  // A new link to it stands: it is told who is here, and the sessions that they may have missed anything.
   void on_link_ready(size_t core_shard);
 
-  // A new connection: a session that owes its hello.
+  // A new connection: it owes its hello.
   void accept(std::unique_ptr<ports::Transport> transport);
-  // Sends every session `draining` and lets it end; `done` once none is left or after 2 s. New ones are
-  // closed at once.
+  // A connection that said its hello at another gateway of the process, for a session of this one.
+  void adopt(ports::MovedTransport transport, std::unique_ptr<Greeting> greeting);
+  // Asks every session to move within Limits::drain_window, then ends those that are left with `draining`;
+  // `done` once no connection is, or 2 s later. New ones are closed at once, and no session is kept.
   void drain(base::Task done);
+
+  // One call of a long-poll (docs/protocol/connection.md): what its session is to be sent, as a JSON array of
+  // frames, as soon as there is something. Without a session that goes on it begins one.
+  struct PollCall {
+    std::string token;
+    std::optional<std::string> session, resume;
+    std::optional<uint64_t> received;
+    std::string frames;  // one, or an array; "": none
+  };
+  void poll(const account::Identity& who, PollCall call, std::function<void(wire::Answer<std::string>)> done);
 
   // Another gateway of this process announced it: an older session of that device here ends `replaced`; a
   // newer one is announced back, which ends the other.

@@ -12,6 +12,14 @@ namespace tidings::gateway {
 struct Metrics {
   explicit Metrics(base::Registry& registry)
       : sessions(registry.gauge("tidings_gateway_sessions", "Connections of devices, welcomed or not.")),
+        parked(registry.gauge("tidings_gateway_sessions_parked", "Sessions without a connection.")),
+        parked_bytes(registry.gauge("tidings_gateway_parked_bytes", "What parked sessions hold unacked.")),
+        pulling(registry.gauge("tidings_gateway_sessions_in_pull_mode",
+                               "Sessions that are told later what they were not sent.")),
+        unacked_bytes(registry.gauge("tidings_gateway_unacked_bytes",
+                                     "What all sessions hold unacked, as of the last second.")),
+        hellos_waiting(registry.gauge("tidings_gateway_hellos_waiting", "Hellos that wait to be checked.")),
+        resumed(registry.counter("tidings_gateway_resumed_total", "Sessions that went on by resume.")),
         under_way(registry.gauge("tidings_gateway_requests_under_way",
                                  "Questions and commands that the core has not answered yet.")),
         frames_in(registry.counter("tidings_gateway_frames_in_total", "Frames that clients sent.")),
@@ -38,7 +46,13 @@ struct Metrics {
   // Requests answered with this code, and connections ended with it.
   base::Counter& refused(wire::Code code) { return *refused_[static_cast<size_t>(code)]; }
 
-  base::Gauge& sessions;
+  base::Gauge& sessions;       // connections: of sessions, and of those who owe their hello
+  base::Gauge& parked;         // sessions without a connection
+  base::Gauge& parked_bytes;   // that they hold unacked
+  base::Gauge& pulling;        // sessions in pull mode
+  base::Gauge& unacked_bytes;  // of all sessions, as of the last second
+  base::Gauge& hellos_waiting;
+  base::Counter& resumed;
   base::Gauge& under_way;
   base::Counter& frames_in;
   base::Counter& frames_out;

@@ -1,5 +1,7 @@
 #include "gateway/pending.h"
 
+#include <algorithm>
+
 namespace tidings::gateway {
 
 void refuse(RestAsker& asker, const wire::Problem& problem) {
@@ -40,10 +42,18 @@ std::optional<Asker> Pending::take(uint64_t number) {
   return asker;
 }
 
-void Pending::forget_all_but_rest() {
-  const auto gone = std::erase_if(
-      askers_, [](const auto& entry) { return !std::holds_alternative<RestAsker>(entry.second); });
-  gauge_.add(-static_cast<int64_t>(gone));
+std::vector<SessionAsker> Pending::take_all_but_rest() {
+  std::vector<uint64_t> numbers;
+  for (const auto& [number, asker] : askers_) {
+    if (!std::holds_alternative<RestAsker>(asker)) numbers.push_back(number);
+  }
+  std::ranges::sort(numbers);
+  std::vector<SessionAsker> taken;
+  for (const uint64_t number : numbers) {
+    auto asker = take(number);
+    if (auto* session = std::get_if<SessionAsker>(&*asker)) taken.push_back(std::move(*session));
+  }
+  return taken;
 }
 
 std::vector<RestAsker> Pending::take_overdue(base::MonotonicTime now) {

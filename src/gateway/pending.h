@@ -56,8 +56,8 @@ class Pending {
   // The same, and it is answered now.
   std::optional<Asker> take(uint64_t number);
 
-  // Forgets what sessions and marks wait for.
-  void forget_all_but_rest();
+  // What sessions wait for, in the order in which it was asked; marks are forgotten.
+  std::vector<SessionAsker> take_all_but_rest();
   // REST calls whose deadline is not after `now`; all of them with the largest time.
   std::vector<RestAsker> take_overdue(base::MonotonicTime now);
 

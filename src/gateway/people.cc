@@ -33,9 +33,10 @@ void People::detach(model::UserId user, size_t shards) {
   }
 }
 
-std::vector<Session*> People::sessions_of(model::UserId user) const {
+const std::vector<Session*>& People::sessions_of(model::UserId user) const {
+  static const std::vector<Session*> nobody;
   const auto known = people_.find(user);
-  return known == people_.end() ? std::vector<Session*>() : known->second;
+  return known == people_.end() ? nobody : known->second;
 }
 
 Session* People::with_device(model::DeviceId device) const {
@@ -49,14 +50,23 @@ void People::leave_device(model::DeviceId device, const Session& session) {
 }
 
 bool People::attach_all(size_t shard) {
-  for (const auto& [user, sessions] : people_) {
-    if (!links_.send(shard, ports::Attach{user})) return false;
+  auto known = unattached_.find(shard);
+  if (known == unattached_.end()) {
+    known = unattached_.emplace(shard, std::vector<model::UserId>()).first;
+    for (const auto& [user, sessions] : people_) known->second.push_back(user);
   }
+  auto& users = known->second;
+  // Who has gone meanwhile was detached, and one Attach too many would stay.
+  for (; !users.empty(); users.pop_back()) {
+    if (people_.contains(users.back()) && !links_.send(shard, ports::Attach{users.back()})) return false;
+  }
+  unattached_.erase(known);
   return true;
 }
 
 void People::link_lost(size_t shard) {
   owed_.erase(shard);
+  unattached_.erase(shard);
 }
 
 void People::settle() {

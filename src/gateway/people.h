@@ -21,8 +21,8 @@ class People {
   // is sent. False: a link is full, nothing changed.
   [[nodiscard]] bool enter(model::UserId user, Session& session);
   void leave(model::UserId user, Session& session);
-  // Copied, because telling a session may end it.
-  std::vector<Session*> sessions_of(model::UserId user) const;
+  // Nobody may come or go while they are told.
+  const std::vector<Session*>& sessions_of(model::UserId user) const;
 
   // The session of a device that is welcomed here, or nullptr.
   Session* with_device(model::DeviceId device) const;
@@ -30,14 +30,14 @@ class People {
   // Forgets it, unless another session has the device by now.
   void leave_device(model::DeviceId device, const Session& session);
 
-  // A new link to the shard stands: it is told everybody who is here. False: the link is full.
-  [[nodiscard]] bool attach_all(size_t shard);
-  // What was owed to the shard is settled by its end.
-  void link_lost(size_t shard);
-
   // Tells the shards what their full links did not take. Until then they send events for people who are not
   // here, which costs work and nothing else.
   void settle();
+
+  // A shard that knows nobody of them: it is told all of them. False: its link is full; again later.
+  [[nodiscard]] bool attach_all(size_t shard);
+  // The shard has forgotten all of them.
+  void link_lost(size_t shard);
 
  private:
   void detach(model::UserId user, size_t shards);
@@ -46,6 +46,7 @@ class People {
   std::unordered_map<model::UserId, std::vector<Session*>> people_;
   std::unordered_map<model::DeviceId, Session*> devices_;
   std::unordered_map<size_t, std::unordered_set<model::UserId>> owed_;  // Detach frames, by shard
+  std::unordered_map<size_t, std::vector<model::UserId>> unattached_;   // by shard that is told all of them
 };
 
 }  // namespace tidings::gateway

@@ -31,17 +31,23 @@ void raise(std::unordered_map<model::ConversationId, model::Seq>& newest, const 
 }  // namespace
 
 bool Places::is_contiguous(const model::ConversationId& conversation) const {
-  return !given_up_ && !unsettled_.contains(conversation);
+  return !given_up_ && (!unsettled_ || !unsettled_->contains(conversation));
 }
 
 void Places::unsettle(const model::ConversationId& conversation) {
   if (given_up_) return;
-  unsettled_.insert(conversation);
-  if (unsettled_.size() <= unsettled_max_) return;
+  if (!unsettled_) unsettled_ = std::make_unique<std::unordered_set<model::ConversationId>>();
+  unsettled_->insert(conversation);
+  if (unsettled_->size() <= unsettled_max_) return;
   given_up_ = true;
-  unsettled_.clear();
+  unsettled_.reset();
   places_.clear();
-  early_.clear();
+  early_.reset();
+}
+
+void Places::lacks_any() {
+  complete_ = false;
+  below_.reset();
 }
 
 void Places::add(uint64_t number, const model::ConversationId& conversation, model::Seq seq) {
@@ -55,7 +61,7 @@ void Places::event(uint64_t number, const model::ConversationId& conversation, m
 
 void Places::end_of_pull(uint64_t number, const model::ConversationId& conversation, model::Seq upto) {
   if (given_up_) return;
-  unsettled_.erase(conversation);
+  if (unsettled_ && unsettled_->erase(conversation) > 0 && unsettled_->empty()) unsettled_.reset();
   add(number, conversation, upto);
 }
 
@@ -68,8 +74,10 @@ std::vector<Places::Delivered> Places::synced(const model::ConversationId& from,
   // What came live before the device was known to be contiguous there proves nothing.
   if (!TIDINGS_SEED_BUG(30)) {
     const std::unordered_set<model::ConversationId> void_now(listed.begin(), listed.end());
-    std::erase_if(places_, [&](const Place& p) { return void_now.contains(p.what.conversation); });
-    for (const auto& conversation : listed) early_.erase(conversation);
+    places_.erase_if([&](const Place& p) { return void_now.contains(p.what.conversation); });
+    for (const auto& conversation : listed) {
+      if (early_) early_->erase(conversation);
+    }
   }
   if (from > below_.value_or(model::ConversationId{})) return {};
   const auto end = next ? next : id_after(to);
@@ -78,14 +86,17 @@ std::vector<Places::Delivered> Places::synced(const model::ConversationId& from,
     return {};
   }
   complete_ = true;
-  auto out = list(early_);
-  early_.clear();
+  if (!early_) return {};
+  auto out = list(*early_);
+  early_.reset();
   return out;
 }
 
 std::vector<Places::Delivered> Places::acked(uint64_t number) {
-  std::unordered_map<model::ConversationId, model::Seq> newest;
-  auto& into = complete_ ? newest : early_;
+  if (places_.empty() || places_.front().number > number) return {};
+  Newest newest;
+  if (!complete_ && !early_) early_ = std::make_unique<Newest>();
+  auto& into = complete_ ? newest : *early_;
   while (!places_.empty() && places_.front().number <= number) {
     raise(into, places_.front().what);
     places_.pop_front();

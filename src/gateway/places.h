@@ -9,12 +9,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "gateway/queue.h"
 #include "model/ids.h"
 
 namespace tidings::gateway {
@@ -37,6 +38,8 @@ class Places {
   void end_of_pull(uint64_t number, const model::ConversationId& conversation, model::Seq upto);
   // The device may lack something below what comes next: its person just became a member.
   void lacks(const model::ConversationId& conversation) { unsettle(conversation); }
+  // Or of any conversation: as before the first sync.
+  void lacks_any();
   // The answer of a sync of from..to listed these; `next`: where it was cut. What it gives may become a mark.
   std::vector<Delivered> synced(const model::ConversationId& from, const model::ConversationId& to,
                                 const std::optional<model::ConversationId>& next,
@@ -44,7 +47,7 @@ class Places {
   // Everything up to this number is stored: what may become a mark, each conversation once.
   std::vector<Delivered> acked(uint64_t number);
 
-  size_t waiting() const { return places_.size() + early_.size(); }
+  size_t waiting() const { return places_.size() + (early_ ? early_->size() : 0); }
 
  private:
   struct Place {
@@ -60,9 +63,11 @@ class Places {
   bool complete_ = false;                       // the first sync is
   std::optional<model::ConversationId> below_;  // until then: all below it are synced; nullopt: nothing yet
   bool given_up_ = false;
-  std::unordered_set<model::ConversationId> unsettled_;
-  std::deque<Place> places_;                                     // by number
-  std::unordered_map<model::ConversationId, model::Seq> early_;  // acked before the first sync was complete
+  using Newest = std::unordered_map<model::ConversationId, model::Seq>;
+
+  std::unique_ptr<std::unordered_set<model::ConversationId>> unsettled_;  // nullptr: none
+  Queue<Place> places_;                                                   // by number
+  std::unique_ptr<Newest> early_;  // acked before the first sync was complete; nullptr: none
 };
 
 }  // namespace tidings::gateway

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <deque>
+#include <vector>
 
 #include "model/ids.h"
 
@@ -15,14 +15,14 @@ class RefusedIds {
   void remember(const model::ClientId& id) {
     forget(id);
     ids_.push_back(id);
-    if (ids_.size() > max_) ids_.pop_front();
+    if (ids_.size() > max_) ids_.erase(ids_.begin());
   }
   void forget(const model::ClientId& id) { std::erase(ids_, id); }
   bool contains(const model::ClientId& id) const { return std::ranges::find(ids_, id) != ids_.end(); }
 
  private:
   size_t max_;
-  std::deque<model::ClientId> ids_;
+  std::vector<model::ClientId> ids_;
 };
 
 }  // namespace tidings::gateway

@@ -2,24 +2,17 @@
 
 #include <utility>
 
+#include "fold/fold.h"
+#include "gateway/poll.h"
 #include "wire/frames.h"
 
 namespace tidings::gateway {
 
 namespace {
 
-// What was written in one turn of the loop is judged in the next, when the peer's machine had its chance to
-// take it; this many times the bound is too much at any moment.
-constexpr size_t outbox_burst_factor = 4;
 // Of the question whether the client's newest event is there.
 constexpr base::nanoseconds newest_answer_max = base::seconds(2);
-constexpr uint16_t close_silent = 1001, close_try_later = 1013;
-
-uint16_t close_code(wire::Code code) {
-  const auto& row = wire::row(code);
-  if (row.close_code != 0) return row.close_code;
-  return row.retry == wire::Retry::as_is ? close_try_later : wire::row(wire::Code::bad_frame).close_code;
-}
+constexpr uint16_t close_silent = 1001;
 
 std::optional<wire::Request> request_of(const base::Result<wire::ClientFrame, wire::FrameProblem>& frame) {
   if (!frame.ok()) return frame.error().request;
@@ -33,36 +26,250 @@ std::optional<wire::Request> request_of(const base::Result<wire::ClientFrame, wi
 
 }  // namespace
 
-Session::Session(Shared& shared, uint64_t number, std::unique_ptr<ports::Transport> transport)
+Session::Session(Shared& shared, uint64_t number, const account::Identity& who,
+                 base::MonotonicTime hello_time)
     : shared_(shared),
       number_(number),
-      transport_(std::move(transport)),
-      begun_(shared.now()),
-      last_heard_(begun_),
-      hello_time_(begun_),
+      who_(who),
+      own_log_(model::self_conversation(who.user)),
+      hello_time_(hello_time),
       refused_(shared.parts.limits.refused_client_ids_max),
-      places_(shared.parts.limits.unacked_places_max, shared.parts.limits.unsettled_conversations_max) {
-  transport_->set_handler(this);
+      progress_at_(hello_time),
+      places_(shared.parts.limits.unacked_places_max, shared.parts.limits.unsettled_conversations_max) {}
+
+Session::~Session() {
+  if (dirty_) shared_.metrics.pulling.add(-1);
 }
 
 DeviceHello Session::device_hello() const {
   return {who_.device, hello_time_, shared_.gateway, number_};
 }
 
-void Session::on_frame(std::string_view message) {
-  if (stage_ == Stage::over) return;
-  if (shared_.stood_still()) return shared_.end_all("The server stood still; please send again.");
-  last_heard_ = shared_.now();
+// --- its connections
+
+void Session::begin(Connection& connection, const wire::Hello& hello) {
+  connection_ = &connection;
+  connection.set_session(this);
+  if (Session* other = shared_.people.with_device(who_.device)) {
+    if (other->device_hello() > device_hello()) return end(wire::Code::replaced);
+    other->end(wire::Code::replaced);
+  }
+  if (!shared_.people.enter(who_.user, *this)) return end(wire::Code::busy);
+  entered_ = true;
+  shared_.people.set_device(who_.device, *this);
+  if (shared_.parts.announce) shared_.parts.announce(device_hello());
+  if (!ask_newest(hello)) open("full");
+}
+
+bool Session::ask_newest(const wire::Hello& hello) {
+  if (!hello.branch || !hello.newest || !shared_.branches.holds(*hello.branch)) return false;
+  const uint64_t query = shared_.pending.add(SessionAsker{number_, SessionAsker::What::newest});
+  if (!shared_.links.send(
+          hello.newest->conversation,
+          ports::AskEvent{query, who_.user, hello.newest->conversation, hello.newest->event})) {
+    shared_.pending.take(query);
+    return false;
+  }
+  asked_ = std::make_unique<Asked>(query, shared_.now());
+  return true;
+}
+
+void Session::on_newest(const wire::Answer<bool>& there) {
+  if (stage_ != Stage::checking || !asked_) return;
+  asked_.reset();
+  open(there.ok() && *there ? "changes" : "full");
+}
+
+wire::Welcome Session::welcome() {
   const auto& limits = shared_.parts.limits;
+  token_ = ResumeToken(shared_.parts.random);
+  wire::Welcome welcome;
+  welcome.session = session_name({shared_.gateway, number_});
+  welcome.resume = token_.text();
+  welcome.user = who_.user;
+  welcome.device = who_.device;
+  welcome.heartbeat_ms =
+      static_cast<uint64_t>(std::chrono::duration_cast<base::milliseconds>(limits.heartbeat).count());
+  welcome.now = shared_.links.log_time();
+  welcome.branch = shared_.parts.branch;
+  welcome.frame_bytes_max = limits.frame_bytes_max;
+  welcome.text_bytes_max = limits.text_bytes_max;
+  welcome.page_events_max = limits.page_events_max;
+  welcome.sends_in_flight_max = limits.sends_in_flight_max;
+  welcome.sync_rows_max = limits.sync_rows_max;
+  welcome.members_max = fold::members_max;
+  welcome.title_bytes_max = limits.title_bytes_max;
+  return welcome;
+}
+
+void Session::open(std::string_view sync) {
+  stage_ = Stage::open;
+  auto welcome = this->welcome();
+  welcome.sync = sync;
+  send_uncounted(wire::encode(welcome));
+  take_held();
+}
+
+void Session::take_held() {
+  auto held = connection_->take_held();
+  for (auto& [frame, bytes] : held) {
+    if (!connection_) return;
+    take(std::move(frame), bytes);
+  }
+}
+
+bool Session::resume(Connection& connection, const Greeting& greeting) {
+  const auto& hello = greeting.hello;
+  if (stage_ != Stage::open || greeting.who.device != who_.device || greeting.time < hello_time_)
+    return false;
+  const bool newest = token_.is(*hello.resume);
+  if (!newest && !previous_token_.is(*hello.resume)) return false;
+  if (*hello.received < ring_.acked() || *hello.received > ring_.newest()) return false;
+  if (Connection* older = let_go()) older->end({wire::Code::replaced, ""});
+  if (parked_) unpark();
+  drop_reads();
+  // What it was shown stays good: this welcome may be lost, too.
+  if (newest) previous_token_ = token_;
+  hello_time_ = greeting.time;
+  if (shared_.parts.announce) shared_.parts.announce(device_hello());
+  on_received(*hello.received);
+  settle_dirty();
+  ring_.rewind();
+  connection_ = &connection;
+  connection.set_session(this);
+  progress_at_ = shared_.now();
+  progress_taken_ = 0;
+  shared_.metrics.resumed.add();
+  auto welcome = this->welcome();
+  welcome.resumed = true;
+  welcome.sync = "none";
+  welcome.received = ring_.acked();
+  welcome.replayed = ring_.frames();
+  const ResumeToken shown = previous_token_;
+  send_uncounted(wire::encode(welcome));
+  pump();
+  take_held();
+  // What was said with the hello does not prove that the welcome came.
+  previous_token_ = shown;
+  return true;
+}
+
+void Session::on_connection_lost() {
+  connection_ = nullptr;
+  if (stage_ == Stage::open && !shared_.draining) return park();
+  leave();
+}
+
+Connection* Session::let_go() {
+  if (connection_) connection_->set_session(nullptr);
+  return std::exchange(connection_, nullptr);
+}
+
+void Session::drop_connection(const wire::Problem& problem) {
+  Connection* connection = let_go();
+  if (!connection) return;
+  on_connection_lost();
+  connection->end(problem);
+}
+
+void Session::end(wire::Code code, std::string detail) {
+  if (stage_ == Stage::over) return;
+  if (!wire::row(code).terminal && code != wire::Code::draining)
+    return drop_connection({code, std::move(detail)});
+  Connection* connection = let_go();
+  leave();
+  if (connection) connection->end({code, std::move(detail)});
+}
+
+void Session::park() {
+  drop_reads();
+  parked_ = true;
+  progress_at_ = shared_.now();
+  shared_.parked.add(number_, progress_at_, ring_.bytes());
+  shared_.forget_parked_above_limit();
+}
+
+void Session::drop_reads() {
+  in_flight_ -= static_cast<uint32_t>(reads_.size());
+  reads_.clear();
+}
+
+void Session::unpark() {
+  parked_ = false;
+  shared_.parked.remove(number_, progress_at_, ring_.bytes());
+}
+
+void Session::leave() {
+  if (stage_ == Stage::over) return;
+  let_go();
+  if (parked_) unpark();
+  if (std::exchange(entered_, false)) {
+    look_at(std::nullopt);
+    shared_.people.leave_device(who_.device, *this);
+    shared_.people.leave(who_.user, *this);
+  }
+  stage_ = Stage::over;
+  held_.clear();
+  reads_.clear();
+  shared_.forget_session_later(number_);
+}
+
+void Session::on_tick(base::MonotonicTime now) {
+  const auto& limits = shared_.parts.limits;
+  if (stage_ == Stage::checking) {
+    if (!asked_ || now - asked_->at < newest_answer_max) return;
+    shared_.pending.take(asked_->query);
+    return on_newest(false);
+  }
+  if (!connection_) return;
+  const bool paused = connection_->is_paused();
+  if (paused) {
+    connection_->heard();
+  } else if (now - connection_->last_heard() >= limits.silence_timeout) {
+    Connection* silent = let_go();
+    on_connection_lost();
+    return silent->close(close_silent, "silence");
+  }
+  const uint64_t taken = connection_->taken_bytes();
+  if ((!dirty_ && !paused) || taken >= progress_taken_ + limits.outbox_bytes_high) {
+    progress_at_ = now;
+    progress_taken_ = taken;
+  } else if (now - progress_at_ >= limits.progress_timeout) {
+    end(wire::Code::slow_consumer);
+  }
+}
+
+void Session::ask_to_move(uint64_t retry_ms) {
+  send_uncounted(wire::encode(wire::Moved{retry_ms}));
+}
+
+// --- what the client says
+
+void Session::on_message(std::string_view message) {
+  const auto& limits = shared_.parts.limits;
+  previous_token_ = {};
   // The size of a text is checked here, not by the parser, so that the refused client id can be remembered.
   auto parsed = wire::parse_client_frames(message, limits.json_depth_max, limits.frame_bytes_max);
-  if (parsed.received && is_open()) on_received(*parsed.received);
-  if (stage_ == Stage::over) return;
+  if (parsed.received) {
+    on_received(*parsed.received);
+    pump();
+  }
   for (auto& frame : parsed.frames) {
+    if (!connection_) return;
     shared_.metrics.frames_in.add();
     take(std::move(frame), message.size() / parsed.frames.size());
-    if (stage_ == Stage::over) return;
   }
+}
+
+void Session::on_poll(std::optional<uint64_t> received, std::string_view frames) {
+  connection_->heard();
+  if (received) on_received(*received);
+  if (!connection_) return;
+  // Whatever an earlier answer held: it may be lost.
+  connection_->poll()->forget_unanswered();
+  ring_.rewind();
+  pump();
+  if (connection_ && !frames.empty()) on_message(frames);
 }
 
 void Session::take(Taken frame, size_t bytes) {
@@ -73,12 +280,11 @@ void Session::take(Taken frame, size_t bytes) {
 void Session::hold(Taken frame, size_t bytes) {
   const auto& limits = shared_.parts.limits;
   if (held_.size() < limits.sends_in_flight_max && held_bytes_ + bytes <= limits.frame_bytes_max) {
-    held_bytes_ += bytes;
+    held_bytes_ += static_cast<uint32_t>(bytes);
     held_.push_back({std::move(frame), bytes});
     return;
   }
   if (!frame.ok() && frame.error().closes) return end(frame.error().code, frame.error().detail);
-  if (stage_ == Stage::checking) return end(wire::Code::bad_frame, "Too much was sent before the welcome.");
   if (frame.ok() && std::holds_alternative<wire::MessageSend>(*frame)) {
     refuse_send(std::get<wire::MessageSend>(*frame), {wire::Code::busy, ""});
   } else if (const auto request = request_of(frame)) {
@@ -91,7 +297,7 @@ void Session::go_on() {
   while (!looking_up_ && stage_ == Stage::open && !held_.empty()) {
     Held next = std::move(held_.front());
     held_.pop_front();
-    held_bytes_ -= next.bytes;
+    held_bytes_ -= static_cast<uint32_t>(next.bytes);
     handle(next.frame);
   }
 }
@@ -99,107 +305,11 @@ void Session::go_on() {
 void Session::handle(Taken& frame) {
   if (!frame.ok()) {
     const auto& problem = frame.error();
-    // A hello that cannot be read is no hello.
-    if (problem.closes || stage_ == Stage::greeting) return end(wire::Code::bad_frame, problem.detail);
+    if (problem.closes) return end(wire::Code::bad_frame, problem.detail);
     if (problem.request) refuse(problem.request, {problem.code, problem.detail});
     return;
   }
-  if (stage_ == Stage::greeting) {
-    const auto* hello = std::get_if<wire::Hello>(&*frame);
-    return hello ? on_hello(*hello) : end(wire::Code::bad_frame, "The first frame is a hello.");
-  }
   std::visit([this](auto& request) { on_request(request); }, *frame);
-}
-
-void Session::send(std::string_view frame) {
-  if (stage_ != Stage::open) return;
-  ++sent_;
-  send_uncounted(frame);
-}
-
-void Session::send_uncounted(std::string_view frame) {
-  if (stage_ != Stage::open) return;
-  if (transport_->outbox_bytes() <= read_outbox_bytes_max()) answer_bytes_ = 0;
-  write(frame);
-  count_unsent();
-}
-
-void Session::answer_read(std::string_view frame) {
-  if (stage_ != Stage::open) return;
-  ++sent_;
-  answer_bytes_ = frame.size();
-  write(frame);
-  count_unsent();
-}
-
-void Session::count_unsent() {
-  const auto& limits = shared_.parts.limits;
-  const size_t unsent = transport_->outbox_bytes();
-  const size_t bound = limits.outbox_bytes_max + answer_bytes_;
-  if (unsent <= bound || outbox_watched_) {
-    if (unsent > outbox_burst_factor * bound) end(wire::Code::slow_consumer);
-    return;
-  }
-  outbox_watched_ = true;
-  shared_.parts.executor.post(
-      [alive = std::weak_ptr(shared_.alive), shared = &shared_, number = number_, bound] {
-        Session* session = alive.expired() ? nullptr : shared->session(number);
-        if (!session || session->stage_ == Stage::over) return;
-        session->outbox_watched_ = false;
-        if (session->transport_->outbox_bytes() > bound) session->end(wire::Code::slow_consumer);
-      });
-}
-
-void Session::write(std::string_view frame) {
-  transport_->send(frame);
-  shared_.metrics.frames_out.add();
-}
-
-void Session::end(wire::Code code, std::string detail) {
-  if (stage_ == Stage::over) return;
-  shared_.metrics.refused(code).add();
-  // Who does not read is told nothing more.
-  if (code != wire::Code::slow_consumer)
-    write(wire::encode(wire::ErrorFrame{{}, code, std::move(detail), {}, {}}));
-  close(close_code(code), wire::name(code));
-}
-
-void Session::close(uint16_t code, std::string_view reason) {
-  if (stage_ == Stage::over) return;
-  leave();
-  transport_->close(code, reason);
-}
-
-void Session::leave() {
-  if (std::exchange(entered_, false)) {
-    look_at(std::nullopt);
-    shared_.people.leave_device(who_.device, *this);
-    shared_.people.leave(who_.user, *this);
-  }
-  stage_ = Stage::over;
-  held_.clear();
-  reads_.clear();
-}
-
-void Session::on_closed(uint16_t, std::string_view) {
-  leave();
-  // The transport is still running this call, so it goes with the session a little later.
-  shared_.parts.executor.post([alive = std::weak_ptr(shared_.alive), shared = &shared_, number = number_] {
-    if (!alive.expired()) shared->forget(number);
-  });
-}
-
-void Session::on_tick(base::MonotonicTime now) {
-  const auto& limits = shared_.parts.limits;
-  if (stage_ == Stage::greeting || stage_ == Stage::checking) {
-    if (now - begun_ >= limits.hello_timeout) return end(wire::Code::hello_timeout);
-    if (newest_query_ != 0 && now - newest_asked_ >= newest_answer_max) {
-      shared_.pending.take(newest_query_);
-      on_newest(false);
-    }
-  } else if (stage_ == Stage::open && now - last_heard_ >= limits.silence_timeout) {
-    close(close_silent, "silence");
-  }
 }
 
 }  // namespace tidings::gateway

@@ -43,7 +43,9 @@ void Session::on_request(const wire::Ping&) {
 }
 
 void Session::on_request(const wire::Bye&) {
-  close(1000, "bye");
+  Connection* connection = let_go();
+  leave();
+  if (connection) connection->close(1000, "bye");
 }
 
 void Session::on_request(const wire::Hello&) {
@@ -58,7 +60,7 @@ void Session::on_request(const wire::UnknownFrame& unknown) {
 
 std::optional<wire::Problem> Session::check_send(const wire::MessageSend& send) const {
   using wire::Code;
-  if (is_full()) return wire::Problem{Code::busy, "Too many requests are unanswered."};
+  if (asks_too_much()) return wire::Problem{Code::busy, "Too many requests are unanswered."};
   if (send.message.text.empty()) return wire::Problem{Code::bad_request, "The text is empty."};
   if (send.message.text.size() > shared_.parts.limits.text_bytes_max) {
     return wire::Problem{Code::too_large, "The text is longer than allowed."};
@@ -125,7 +127,7 @@ void Session::hand_over(const wire::MessageSend& send, bool create_first) {
 template <class Frame>
 void Session::command(Frame& frame) {
   const wire::Request request = frame.request;
-  if (is_full()) return refuse(request, {wire::Code::busy, "Too many requests are unanswered."});
+  if (asks_too_much()) return refuse(request, {wire::Code::busy, "Too many requests are unanswered."});
   auto wanted = want(shared_.parts.limits, who_.user, std::move(frame));
   if (!wanted) return refuse(request, wanted.error());
   if (const auto asked = shared_.rates.request(who_, shared_.now()); asked.refused)
@@ -195,6 +197,22 @@ void Session::on_reply(const SessionAsker& asker, const ports::Reply& reply) {
   }
   if (!reply.appended && asker.send) refused_.remember(*asker.send);
   refuse(asker.request, refused_by_core(*reply.error), reply.missing);
+}
+
+// What became of a command is not known: whoever sends it again learns it.
+void Session::on_lost(const SessionAsker& asker) {
+  using What = SessionAsker::What;
+  if (asker.what == What::newest) return on_newest(false);
+  if (!is_open()) return;
+  if (asker.what == What::mark) {
+    --marks_in_flight_;
+  } else if (asker.what == What::command) {
+    --in_flight_;
+  } else {
+    read_done();
+  }
+  if (asker.request) refuse(asker.request, {wire::Code::busy, ""});
+  next_read();
 }
 
 }  // namespace tidings::gateway

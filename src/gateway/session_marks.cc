@@ -8,28 +8,18 @@
 namespace tidings::gateway {
 
 void Session::on_received(uint64_t received) {
-  if (received > sent_) {
+  if (received > ring_.newest()) {
     return refuse(std::nullopt, {wire::Code::bad_request, "received is above what was sent."});
   }
+  if (received <= ring_.acked()) return;
+  ring_.ack(received);
+  if (connection_) progress_at_ = shared_.last_tick;
   mark_delivered(places_.acked(received));
+  settle_dirty();
 }
 
 void Session::mark_delivered(const std::vector<Places::Delivered>& delivered) {
   for (const auto& [conversation, seq] : delivered) shared_.marks.delivered({who_.user, conversation}, seq);
-}
-
-void Session::on_event(const ports::EventOut& event) {
-  if (!is_open()) return;
-  send(event.bytes);
-  if (std::ranges::find(event.joined, who_.user) != event.joined.end()) places_.lacks(event.conversation);
-  // One's own messages, and one's own log, need no mark.
-  if (event.from != who_.user && event.conversation != own_log_) {
-    places_.event(sent_, event.conversation, event.seq);
-  }
-}
-
-void Session::on_receipt(const ports::ReceiptOut& receipt) {
-  if (!receipt.in_focus || focus_ == receipt.conversation) send(receipt.bytes);
 }
 
 void Session::on_request(const wire::MarkFrame& mark) {

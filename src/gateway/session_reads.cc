@@ -7,21 +7,13 @@
 
 namespace tidings::gateway {
 
-namespace {
-
-// A link that takes long to become ready for a read is slow, and feels no longer pause.
-constexpr base::nanoseconds read_pause_first = std::chrono::milliseconds(20);
-constexpr base::nanoseconds read_pause_max = std::chrono::milliseconds(320);
-
-}  // namespace
-
 template <class Frame>
 void Session::queue_read(Frame& frame) {
-  if (is_full()) return refuse(frame.request, {wire::Code::busy, "Too many requests are unanswered."});
+  if (asks_too_much()) return refuse(frame.request, {wire::Code::busy, "Too many requests are unanswered."});
   if (const auto asked = shared_.rates.request(who_, shared_.now()); asked.refused)
     return refuse(frame.request, *asked.refused);
   ++in_flight_;
-  reads_.emplace_back(std::move(frame));
+  reads_.push_back(std::move(frame));
   next_read();
 }
 
@@ -42,30 +34,15 @@ void Session::on_request(wire::SyncFrame& sync) {
 }
 
 void Session::next_read() {
-  while (!reading_ && !reads_.empty() && is_open()) {
-    if (transport_->outbox_bytes() > read_outbox_bytes_max()) return read_later();
-    read_pause_ = {};
+  while (!reading_ && !reads_.empty() && connection_) {
+    if (is_full(0)) return;  // goes on with an ack
+    if (ring_.waits() || connection_->outbox_bytes() > shared_.parts.limits.outbox_bytes_high)
+      return pump_later();
     auto read = std::move(reads_.front());
     reads_.pop_front();
     reading_ = true;
     std::visit([this](auto& frame) { start(frame); }, read);
   }
-}
-
-void Session::read_later() {
-  if (std::exchange(read_waits_, true)) return;
-  auto look = [alive = std::weak_ptr(shared_.alive), shared = &shared_, number = number_] {
-    Session* session = alive.expired() ? nullptr : shared->session(number);
-    if (!session) return;
-    session->read_waits_ = false;
-    session->next_read();
-  };
-  if (read_pause_ == base::nanoseconds(0)) {
-    read_pause_ = read_pause_first;
-    return shared_.parts.executor.post(std::move(look));
-  }
-  shared_.parts.executor.after(read_pause_, std::move(look));
-  read_pause_ = std::min(2 * read_pause_, read_pause_max);
 }
 
 void Session::read_done() {
@@ -128,9 +105,9 @@ void Session::on_page(const SessionAsker& asker, const wire::Answer<ports::Page>
   } else {
     auto frame = page_frame(*page);
     frame.request = asker.request.value_or(0);
-    answer_read(wire::encode_page(frame, page->events));
+    send(wire::encode_page(frame, page->events));
     if (asker.what == SessionAsker::What::pull && !page->more && page->conversation != own_log_) {
-      places_.end_of_pull(sent_, page->conversation, page->upto);
+      places_.end_of_pull(ring_.newest(), page->conversation, page->upto);
     }
   }
   next_read();
@@ -152,7 +129,7 @@ void Session::on_sync(const SessionAsker& asker, const wire::Answer<ports::SyncR
     answer.activity = rows->activity;
     answer.more = rows->next.has_value();
     answer.next = rows->next;
-    answer_read(wire::encode(answer));
+    send(wire::encode(answer));
     mark_delivered(places_.synced(asker.from, asker.to, rows->next, listed));
   }
   next_read();

@@ -48,7 +48,7 @@ TEST_F(SessionTest, OnlyThePersonsFirstSessionAttachesAndOnlyTheLastDetaches) {
   executor_.run();
   EXPECT_EQ(phone->closed->first, 1000);
   EXPECT_TRUE(links_[0].all<ports::Detach>().empty());
-  laptop->handler->on_closed(1006, "");
+  laptop->say(wire::encode(wire::Bye{}));
   executor_.run();
   EXPECT_EQ(links_[0].all<ports::Detach>().size(), 1u);
   EXPECT_EQ(links_[1].all<ports::Detach>().size(), 1u);
@@ -96,7 +96,7 @@ TEST_F(SessionTest, AFullLinkAtTheHelloIsBusyAndLeavesNobodyAttached) {
 TEST_F(SessionTest, ADetachThatAFullLinkDidNotTakeIsSaidLater) {
   auto peer = welcomed("ann-phone");
   links_[1].full = true;
-  peer->handler->on_closed(1006, "");
+  peer->say(wire::encode(wire::Bye{}));
   executor_.run();
   EXPECT_TRUE(links_[1].all<ports::Detach>().empty());
   links_[1].full = false;
@@ -194,33 +194,6 @@ TEST_F(SessionTest, NoEventComesBeforeTheWelcome) {
   phone->one<wire::Welcome>();
 }
 
-TEST_F(SessionTest, AnOutboxAboveItsBoundEndsTheSessionInTheNextTurn) {
-  auto peer = welcomed("ann-phone");
-  peer->reads = false;
-  const std::string event = R"({"type":"x","y":")" + std::string(limits_.outbox_bytes_max / 4, 'y') + "\"}";
-  for (int i = 0; i < 5; ++i) down(live({ann}, 0, event));
-  EXPECT_FALSE(peer->closed);
-  const size_t before = peer->got.size();
-  executor_.run();
-  ASSERT_TRUE(peer->closed);
-  EXPECT_EQ(peer->closed->first, 4429);
-  EXPECT_EQ(peer->got.size(), before) << "who does not read is told nothing more";
-  down(live({ann}, 0, event));
-}
-
-TEST_F(SessionTest, AReaderThatTookABurstInItsTurnStays) {
-  auto peer = welcomed("ann-phone");
-  peer->reads = false;
-  const std::string event = R"({"type":"x","y":")" + std::string(limits_.outbox_bytes_max / 4, 'y') + "\"}";
-  for (int i = 0; i < 8; ++i) down(live({ann}, 0, event));
-  peer->unsent = 0;
-  executor_.run();
-  EXPECT_FALSE(peer->closed);
-  for (int i = 0; i < 40 && !peer->closed; ++i) down(live({ann}, 0, event));
-  ASSERT_TRUE(peer->closed) << "no turn may bring without end";
-  EXPECT_EQ(peer->closed->second, "slow_consumer");
-}
-
 TEST_F(SessionTest, SilenceEndsASessionAndAPingKeepsIt) {
   auto silent = welcomed("ann-phone");
   auto alive = welcomed("bob-phone");
@@ -242,31 +215,90 @@ TEST_F(SessionTest, FramesReadAfterTheLoopStoodStillAreNotTaken) {
   EXPECT_EQ(peer->closed->first, 4503);
 }
 
-TEST_F(SessionTest, AGapInALinkEndsEverySession) {
+TEST_F(SessionTest, AfterAGapInALinkEverySessionIsToldToSyncAndRequestsAreBusy) {
   auto peer = welcomed("ann-phone");
   down(0, {});
   down(1, {});
-  EXPECT_FALSE(peer->closed);
+  EXPECT_TRUE(peer->got.empty());
+  peer->say(wire::encode(send_of(4, 1)));
+  peer->say(wire::encode(wire::PullFrame{5, talk(), {0}, {}, {}}));
+  peer->say(wire::encode(wire::PullFrame{6, talk(), {0}, {}, {}}));
   ++numbers_[1];
   down(1, {});
-  ASSERT_TRUE(peer->closed);
-  EXPECT_EQ(peer->closed->first, 4503);
-  auto again = welcomed("ann-phone");
+  EXPECT_FALSE(peer->closed);
+  const auto frames = peer->take();
+  ASSERT_EQ(frames.size(), 3u);
+  for (size_t i = 0; i < 2; ++i) {
+    const auto& error = std::get<wire::ErrorFrame>(frames[i]);
+    EXPECT_EQ(error.code, Code::busy);
+    EXPECT_EQ(error.request, 4u + i);
+  }
+  EXPECT_TRUE(std::get<wire::Dirty>(frames[2]).list);
+  EXPECT_EQ(link().all<ports::Pull>().size(), 2u) << "the next read is begun";
+  auto again = welcomed("bob-phone");
   down(1, {});
-  EXPECT_FALSE(again->closed);
+  EXPECT_TRUE(again->got.empty());
 }
 
-TEST_F(SessionTest, DrainingEndsAllAndTakesNobody) {
+TEST_F(SessionTest, ALostCoreIsFoundAgainWithAllItsPeople) {
   auto peer = welcomed("ann-phone");
+  peer->say(wire::encode(wire::FocusFrame{talk()}));
+  peer->say(wire::encode(send_of(4, 1)));
+  const size_t shard = shard_of(talk());
+  gateway_->on_link_lost(shard);
+  link().full = true;
+  EXPECT_EQ(peer->one<wire::ErrorFrame>().code, Code::busy);
+  EXPECT_FALSE(peer->closed);
+  numbers_[shard] = 0;
+  link().frames.clear();
+  gateway_->on_link_ready(shard);
+  EXPECT_TRUE(peer->got.empty()) << "not before the core knows all";
+  link().full = false;
+  executor_.advance(base::seconds(1));
+  ASSERT_EQ(link().all<ports::Attach>().size(), 1u);
+  EXPECT_EQ(link().all<ports::Focus>().size(), 1u);
+  EXPECT_TRUE(peer->one<wire::Dirty>().list);
+  down(live({ann}, 0, R"({"type":"what"})"));
+  EXPECT_EQ(peer->got.size(), 1u) << "the numbers of the new link begin anew";
+}
+
+TEST_F(SessionTest, ARestoreThatNobodyKnewEndsAllForGood) {
+  auto peer = welcomed("ann-phone");
+  gateway_->on_lineage({77, {}, {}, model::Lineage::Reason::start});
+  EXPECT_FALSE(peer->closed);
+  gateway_->on_lineage({78, {}, {}, model::Lineage::Reason::restore});
+  EXPECT_EQ(peer->closed->first, 4503);
+  executor_.run();
+  EXPECT_EQ(gauge("tidings_gateway_sessions_parked"), 0);
+}
+
+TEST_F(SessionTest, DrainingAsksToMoveThenEndsAllAndTakesNobody) {
+  auto peer = welcomed("ann-phone"), polite = welcomed("bob-phone");
   bool drained = false;
   gateway_->drain([&] { drained = true; });
+  EXPECT_LE(peer->one<wire::Moved>().retry_ms, 5000u);
+  auto late = connect();
+  EXPECT_EQ(late->closed->first, 4503);
+  polite->handler->on_closed(1000, "");
+  executor_.advance(base::milliseconds(4900));
+  EXPECT_FALSE(peer->closed);
+  executor_.advance(base::milliseconds(200));
   EXPECT_EQ(peer->closed->first, 4503);
+  EXPECT_TRUE(drained);
+  EXPECT_EQ(gauge("tidings_gateway_sessions_parked"), 0);
+}
+
+TEST_F(SessionTest, ADrainEndsWhenAllAreGone) {
+  auto peer = welcomed("ann-phone"), parked = welcomed("bob-phone");
+  parked->handler->on_closed(1006, "");
+  executor_.run();
+  bool drained = false;
+  gateway_->drain([&] { drained = true; });
+  EXPECT_EQ(gauge("tidings_gateway_sessions_parked"), 0);
+  peer->handler->on_closed(1000, "");
   EXPECT_FALSE(drained);
   executor_.run();
   EXPECT_TRUE(drained);
-  auto late = connect();
-  EXPECT_EQ(late->closed->first, 4503);
-  executor_.run();
 }
 
 TEST_F(SessionTest, WhatWasUnderWayWhenTheGatewayGoesIsSafe) {

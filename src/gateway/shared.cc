@@ -18,6 +18,8 @@ Shared::Shared(Gateway::Parts p)
       pending(metrics.under_way),
       marks({parts.executor, parts.clock, parts.limits, metrics.marks_waiting, metrics.marks_dropped,
              [this](const MarkKey& key, model::Seq seq) { return hand_over_delivered(key, seq); }}),
+      admission(parts.limits),
+      parked(parts.limits, metrics.parked, metrics.parked_bytes),
       last_tick(parts.clock.monotonic()) {
   // 0 stands for "nobody" in a record.
   while (gateway == 0) gateway = parts.random.u64();
@@ -29,10 +31,46 @@ Session* Shared::session(uint64_t number) {
   return found == sessions.end() ? nullptr : found->second.get();
 }
 
-void Shared::forget(uint64_t number) {
-  if (sessions.erase(number) == 0) return;
-  metrics.sessions.add(-1);
-  if (draining && sessions.empty()) finish_drain();
+Connection* Shared::connection(uint64_t number) {
+  const auto found = connections.find(number);
+  return found == connections.end() ? nullptr : found->second.get();
+}
+
+Connection& Shared::add_connection(std::unique_ptr<ports::Transport> transport) {
+  const uint64_t number = ++last_number;
+  metrics.sessions.add(1);
+  return *connections.emplace(number, std::make_unique<Connection>(*this, number, std::move(transport)))
+              .first->second;
+}
+
+void Shared::begin_session(Connection& connection, const Greeting& greeting) {
+  const uint64_t number = ++last_number;
+  Session& session =
+      *sessions.emplace(number, std::make_unique<Session>(*this, number, greeting.who, greeting.time))
+           .first->second;
+  session.begin(connection, greeting.hello);
+}
+
+void Shared::forget_connection_later(uint64_t number) {
+  parts.executor.post([weak = std::weak_ptr(alive), this, number] {
+    if (weak.expired() || connections.erase(number) == 0) return;
+    metrics.sessions.add(-1);
+    if (draining && connections.empty()) finish_drain();
+  });
+}
+
+void Shared::forget_session_later(uint64_t number) {
+  parts.executor.post([weak = std::weak_ptr(alive), this, number] {
+    if (!weak.expired()) sessions.erase(number);
+  });
+}
+
+void Shared::forget_parked() {
+  while (const auto number = parked.overdue(now())) session(*number)->leave();
+}
+
+void Shared::forget_parked_above_limit() {
+  if (parked.size() > parts.limits.parked_sessions_max) session(*parked.longest())->leave();
 }
 
 void Shared::finish_drain() {
@@ -43,8 +81,35 @@ bool Shared::stood_still() const {
   return now() - last_tick > still_max;
 }
 
-void Shared::end_all(const std::string& detail) {
-  for (auto& [number, session] : sessions) session->end(wire::Code::draining, detail);
+void Shared::end_all(wire::Code code) {
+  for (auto& [number, session] : sessions) session->end(code);
+  for (auto& [number, connection] : connections) connection->end({code, ""});
+}
+
+void Shared::drop_connections() {
+  const wire::Problem why{wire::Code::draining, "The server stood still; please send again."};
+  for (auto& [number, session] : sessions) session->drop_connection(why);
+  for (auto& [number, connection] : connections) connection->end(why);
+}
+
+Admission::Verdict Shared::admit(uint64_t number) {
+  const auto verdict = admission.admit(number);
+  if (verdict == Admission::Verdict::later) metrics.hellos_waiting.add(1);
+  return verdict;
+}
+
+void Shared::hello_done() {
+  admission.finished(now());
+  while (const auto number = admission.next()) {
+    metrics.hellos_waiting.add(-1);
+    Connection* next = connection(*number);
+    if (!next || !next->check()) admission.finished(now());
+  }
+}
+
+uint64_t Shared::hello_retry_ms() {
+  const auto spread = std::chrono::duration_cast<base::milliseconds>(2 * admission.backlog());
+  return parts.random.below(static_cast<uint64_t>(spread.count()) + 1000);
 }
 
 base::WallTime Shared::until() const {

@@ -5,14 +5,18 @@
 #include <string>
 #include <unordered_map>
 
+#include "gateway/admission.h"
 #include "gateway/branches.h"
+#include "gateway/connection.h"
 #include "gateway/focuses.h"
 #include "gateway/links.h"
 #include "gateway/marks.h"
 #include "gateway/metrics.h"
+#include "gateway/parked.h"
 #include "gateway/pending.h"
 #include "gateway/people.h"
 #include "gateway/rates.h"
+#include "gateway/session_name.h"
 #include "gateway/wanted.h"
 
 namespace tidings::gateway {
@@ -30,23 +34,43 @@ struct Shared {
   Pending pending;
   Marks marks;
   Branches branches;
-  std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions;
-  uint64_t last_session = 0;
+  Admission admission;
+  Parked parked;
+  std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections;
+  std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions;  // welcomed ones; most have a connection
+  uint64_t last_number = 0;                                         // of either
   base::MonotonicTime last_tick;
+  size_t unacked_bytes = 0;  // as of then
   bool draining = false;
-  base::Task drained;  // while draining: run once when the last session is gone
+  base::Task drained;  // while draining: run once when the last connection is gone
   // What is posted may run after the gateway is gone; it holds this weakly and looks sessions up by number.
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);
 
   base::MonotonicTime now() const { return parts.clock.monotonic(); }
   Session* session(uint64_t number);
-  // Its transport has ended.
-  void forget(uint64_t number);
+  Connection* connection(uint64_t number);
+  // It owes its hello, or is given it.
+  Connection& add_connection(std::unique_ptr<ports::Transport> transport);
+  void begin_session(Connection& connection, const Greeting& greeting);
+  // Whoever they are, they may still be running the call.
+  void forget_connection_later(uint64_t number);
+  void forget_session_later(uint64_t number);
+  // Sessions whose time without a connection is over, and those above the bound.
+  void forget_parked();
+  void forget_parked_above_limit();
   void finish_drain();
   // The loop did not turn for so long that what it reads now may have been sent long ago (protocol.md §4).
   bool stood_still() const;
-  // Ends every session. They reconnect.
-  void end_all(const std::string& detail);
+  // Ends every session.
+  void end_all(wire::Code code);
+  // Closes every connection. They come back; sessions stay.
+  void drop_connections();
+
+  // --- hellos, in order
+  Admission::Verdict admit(uint64_t connection);
+  void hello_done();
+  // When who is turned away may come again: spread over the time that those who wait need.
+  uint64_t hello_retry_ms();
 
   // When a command handed over now is too late.
   base::WallTime until() const;

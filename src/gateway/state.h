@@ -2,6 +2,10 @@
 // asks.
 #pragma once
 
+#include <map>
+#include <set>
+
+#include "gateway/poll.h"
 #include "gateway/session.h"
 
 namespace tidings::gateway {
@@ -11,7 +15,14 @@ struct Gateway::State {
   ~State();
 
   void on_tick();
-  void lost();
+  // Answers of the core are lost, and nobody knows which.
+  void refuse_under_way();
+  void tell_gap();
+  // The drain's window is over.
+  void end_drain();
+  // A call for a session here, or for a new one.
+  void poll_here(const account::Identity& who, PollCall call, Poll::Answer answer);
+  void answer_poll(uint64_t number, wire::Answer<std::string> frames);
 
   // --- from the core
   void take(ports::Reply& reply);
@@ -49,6 +60,14 @@ struct Gateway::State {
   Shared shared;
   base::TimerId ticker = 0;
   base::TimerId drain_timer = 0;
+  std::set<size_t> relinking;  // core shards whose new link was not told everybody yet
+  // Calls of this shard whose session is at another gateway of the process, by number.
+  struct PollElsewhere {
+    std::function<void(wire::Answer<std::string>)> done;
+    base::MonotonicTime deadline;
+  };
+  std::map<uint64_t, PollElsewhere> polls_elsewhere;
+  uint64_t last_poll = 0;
 };
 
 }  // namespace tidings::gateway

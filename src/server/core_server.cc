@@ -28,7 +28,7 @@ namespace {
 
 constexpr int reader_threads = 2;   // reads of the store
 constexpr int hashing_threads = 1;  // Argon2id: 60 ms of a core each
-constexpr auto drain_timeout = std::chrono::seconds(5);
+constexpr auto drain_timeout = std::chrono::seconds(5);  // beyond Limits::drain_window
 constexpr auto close_timeout = std::chrono::seconds(10);  // a slow disk's last sync
 
 // All lineages that the log has shown, and the door that has to be told of more.
@@ -264,7 +264,7 @@ bool CoreServer::stop() {
   if (listening) listening->stop_accepting();
   const bool written = wait_for(
       [this](base::Task done) { node ? node->drain(std::move(done)) : core_alone->flush(std::move(done)); },
-      drain_timeout);
+      config.limits.drain_window + drain_timeout);
   stop_threads();
   return written;
 }

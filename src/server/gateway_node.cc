@@ -13,6 +13,7 @@ struct GatewayNode::State {
   base::Task drained;  // likewise
 
   void announce(size_t from, const gateway::DeviceHello& hello);
+  bool at_gateway(uint64_t id, base::UniqueFunction<void(gateway::Gateway&)> task);
 };
 
 GatewayNode::GatewayNode(Parts parts) : state_(std::make_unique<State>(std::move(parts))) {
@@ -22,6 +23,9 @@ GatewayNode::GatewayNode(Parts parts) : state_(std::make_unique<State>(std::move
         gateway::Gateway::Parts{*s.parts.shards[i], s.parts.clock, s.parts.random, s.parts.accounts,
                                 s.parts.limits, s.parts.metrics, gateway::branch_text(s.parts.lineage),
                                 [&s, i](const gateway::DeviceHello& hello) { s.announce(i, hello); },
+                                [&s](uint64_t id, base::UniqueFunction<void(gateway::Gateway&)> task) {
+                                  return s.at_gateway(id, std::move(task));
+                                },
                                 s.parts.lineages, s.parts.shards.size()}));
   }
 }
@@ -34,6 +38,17 @@ void GatewayNode::State::announce(size_t from, const gateway::DeviceHello& hello
     parts.shards[other]->post([gateway = gateways[other].get(), hello] { gateway->on_device_hello(hello); });
   }
   if (parts.announce) parts.announce(hello);
+}
+
+// Any shard's thread: the ids do not change.
+bool GatewayNode::State::at_gateway(uint64_t id, base::UniqueFunction<void(gateway::Gateway&)> task) {
+  for (size_t i = 0; i < gateways.size(); ++i) {
+    if (gateways[i]->id() != id) continue;
+    if (task)
+      parts.shards[i]->post([gateway = gateways[i].get(), t = std::move(task)]() mutable { t(*gateway); });
+    return true;
+  }
+  return false;
 }
 
 size_t GatewayNode::count() const {

@@ -14,7 +14,7 @@ namespace tidings::server {
 
 namespace {
 
-constexpr auto drain_timeout = std::chrono::seconds(5);
+constexpr auto drain_timeout = std::chrono::seconds(5);  // beyond Limits::drain_window
 
 // What the core says of itself, as soon as there is one.
 base::Result<CoreFacts> ask_core(const std::string& path, const std::function<bool()>& interrupted) {
@@ -114,7 +114,8 @@ base::Status GatewayServer::start(const std::function<bool()>& interrupted) {
 
 bool GatewayServer::stop() {
   if (listening) listening->stop_accepting();
-  wait_for([this](base::Task done) { gateways->drain(std::move(done)); }, drain_timeout);
+  wait_for([this](base::Task done) { gateways->drain(std::move(done)); },
+           config.limits.drain_window + drain_timeout);
   stop_threads();
   return true;  // nothing is kept here
 }

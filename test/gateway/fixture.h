@@ -93,6 +93,8 @@ struct Peer {
   size_t unsent = 0;
   std::string address = "127.0.0.1";
   bool reads = true;
+  bool paused = false;  // nobody reads what it says
+  bool moves = true;    // its transport can go to another thread
   std::optional<std::pair<uint16_t, std::string>> closed;
 
   void say(std::string_view frame) {
@@ -127,7 +129,9 @@ class PretendedTransport : public ports::Transport {
  public:
   PretendedTransport(base::Executor& executor, std::shared_ptr<Peer> peer)
       : executor_(executor), peer_(std::move(peer)) {}
-  ~PretendedTransport() override { peer_->handler = nullptr; }
+  ~PretendedTransport() override {
+    if (peer_) peer_->handler = nullptr;
+  }
   void set_handler(Handler* handler) override { peer_->handler = handler; }
   void send(std::string_view frame) override {
     ASSERT_FALSE(peer_->closed) << frame;
@@ -141,6 +145,14 @@ class PretendedTransport : public ports::Transport {
     executor_.post([peer = peer_] {
       if (peer->handler) peer->handler->on_closed(peer->closed->first, peer->closed->second);
     });
+  }
+  void pause_reading(bool pause) override { peer_->paused = pause; }
+  ports::MovedTransport move_out() override {
+    if (!peer_->moves) return {};
+    peer_->handler = nullptr;
+    return [peer = std::exchange(peer_, nullptr)](base::Executor& to) -> std::unique_ptr<ports::Transport> {
+      return std::make_unique<PretendedTransport>(to, peer);
+    };
   }
   std::string peer() const override { return peer_->address; }
 
@@ -169,8 +181,16 @@ class GatewayTest : public testing::Test {
 
   void make() {
     gateway_ = std::make_unique<Gateway>(
-        Gateway::Parts{executor_, time_, random_, service_, limits_, metrics_, "00ab",
-                       [this](const DeviceHello& hello) { announced_.push_back(hello); }, lineages_});
+        Gateway::Parts{executor_,
+                       time_,
+                       random_,
+                       service_,
+                       limits_,
+                       metrics_,
+                       "00ab",
+                       [this](const DeviceHello& hello) { announced_.push_back(hello); },
+                       {},
+                       lineages_});
     gateway_->set_links({&links_[0], &links_[1]});
   }
   void add_person(model::UserId user, std::string handle) {

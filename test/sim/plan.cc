@@ -69,7 +69,8 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
   limits.log_group_bytes_max = random.between(4'000, 64'000);
   limits.log_queue_bytes_max = random.between(4'000, 64'000) + crowd.size() * 2'000;  // one batch always fits
   limits.link_queue_bytes_max = random.between(64'000, 512'000);
-  limits.outbox_bytes_max = random.between(16'000, 256'000);
+  limits.unacked_bytes_max = random.between(16'000, 256'000);
+  limits.drain_window = milliseconds(0);  // who stops it starts it soon
   limits.effects_in_flight_max = random.between(1, 64);
   limits.mark_interval = up_to(random, milliseconds(10), seconds(1));
   limits.receipt_interval = up_to(random, milliseconds(10), seconds(1));

@@ -97,6 +97,8 @@ REST = [
     Row("GET", TALK + "/messages/{id}/reads", "unauthenticated not_found not_member 200 200 200", query="?seq={seq}"),
     Row("GET", "/v1/sync", everybody("200")),
     Row("GET", "/v1/unread", everybody("200")),
+    # A good one would take the device's session over; poll_test.py has those.
+    Row("POST", "/v1/poll", everybody("bad_request"), {"received": "x"}),
     Row("GET", "/v1/blocks", everybody("200")),
     Row("GET", "/v1/blocks/{user}", everybody("not_found"), put={"user": "{never_blocked}"}),
     Row("PUT", "/v1/blocks/{user}", everybody("204"), put={"user": "{spare}"}),

@@ -84,7 +84,8 @@ class Examples(SystemTest):
         spoken = {}  # what the server says, by type, event and the fields that are not always there
 
         def name(frame):
-            return frame["type"], frame.get("event"), "duplicate" in frame, "retry_ms" in frame, "missing" in frame
+            return (frame["type"], frame.get("event"), "duplicate" in frame, "retry_ms" in frame, "missing" in frame,
+                    "replayed" in frame)
 
         for example in asked:
             text = re.sub(r"\$[A-Z_0-9]+", lambda found: value(found[0]), json.dumps(example))
@@ -109,11 +110,15 @@ class Examples(SystemTest):
         for error in (await session.say(v4(), "x"), await session.say(conversation, "y", previous=v7())):
             spoken[name(error)] = error
         spoken[name(session.welcome)] = session.welcome
+        resumed = self.call("POST", "/v1/poll", {"session": other.welcome["session"], "resume": other.welcome["resume"],
+                                                 "received": other.counted}, bob.token).json["frames"][0]
+        spoken[name(resumed)] = resumed
+        other = await self.client(bob)
         listed = await first(session, lambda frame: frame.get("event") == "conversation.listed")
         for place in (values["$GROUP"], listed["conversation"], conversation):
             for event in await session.pull_all(place):
                 spoken[name(event)] = event
-        newest = spoken["event", "message.created", False, False, False]
+        newest = spoken["event", "message.created", False, False, False, False]
         await other.ask("mark", conversation=conversation, read={"seq": newest["seq"], "id": newest["id"]},
                         read_ord=newest["ord"])
         receipt = await first(session, lambda frame: frame["type"] == "receipt" and frame["conversation"] == conversation)
