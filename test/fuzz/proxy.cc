@@ -17,7 +17,8 @@ void feed(std::string_view bytes) {
     HttpHeaders headers{{"X-Forwarded-For", std::string(dice.rest().substr(0, cut))}};
     if (cut != std::string_view::npos)
       headers.emplace_back("Forwarded", std::string(dice.rest().substr(cut + 1)));
-    const auto client = forwarded_client(headers, peer, believed);
+    const auto by = dice.byte() % 2 ? ForwardedBy::forwarded : ForwardedBy::x_forwarded_for;
+    const auto client = forwarded_client(headers, peer, believed, by);
     must(client.bytes().size() == 4 || client.bytes().size() == 16, "the client has an address");
     const auto again = Address::parse(client.text());
     must(again && again->text() == client.text(), "an address that is written is read as the same");
