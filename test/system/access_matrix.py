@@ -106,6 +106,7 @@ REST = [
     Row("DELETE", "/v1/blocks/{user}", everybody("204"), put={"user": "{spare}"}),
     Row("GET", "/livez", public("200")),
     Row("GET", "/readyz", public("200")),
+    Row("GET", "/metrics", public("200")),
     Row("GET", "/v1/version", public("200")),
 ]
 
