@@ -153,6 +153,10 @@ void Gateway::State::tell_gap() {
   for (auto& [number, session] : shared.sessions) session->on_gap();
 }
 
+std::vector<model::DeviceId> Gateway::devices() const {
+  return state_->shared.people.devices();
+}
+
 void Gateway::on_link_lost(size_t core_shard) {
   auto& state = *state_;
   state.relinking.erase(core_shard);
