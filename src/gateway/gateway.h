@@ -100,6 +100,8 @@ class Gateway : public ports::GatewayShard {
   // Asks every session to move within Limits::drain_window, then ends those that are left with `draining`;
   // `done` once no connection is, or 2 s later. New ones are closed at once, and no session is kept.
   void drain(base::Task done);
+  // While draining: the window is over.
+  void hurry();
 
   // One call of a long-poll (docs/protocol/connection.md): what its session is to be sent, as a JSON array of
   // frames, as soon as there is something. Without a session that goes on it begins one.
