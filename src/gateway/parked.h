@@ -1,5 +1,6 @@
 // The sessions of a gateway that are without a connection, the longest first, and how much they hold unacked.
-// Two bounds: how many they are (who is above goes), and their bytes (beyond it they collect no more events).
+// Two bounds: how many they are, and their bytes. Beyond one of them the longest goes; and who is parked
+// collects no events that would pass the second.
 #pragma once
 
 #include <cstdint>

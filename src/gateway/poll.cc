@@ -9,6 +9,7 @@ Poll::~Poll() {
 }
 
 void Poll::wait(Answer next) {
+  if (waiting_) answer();
   waiting_ = std::move(next);
   timer_ = executor_.after(limits_.poll_wait, [this] { answer(); });
   if (closed_ || !frames_.empty()) answer_soon();

@@ -15,6 +15,10 @@ void Gateway::poll(const account::Identity& who, PollCall call,
   auto* state = state_.get();
   auto& shared = state->shared;
   if (shared.draining) return done(wire::problem(wire::Code::draining));
+  if (shared.stood_still()) {
+    shared.drop_connections();
+    return done(wire::problem(wire::Code::busy));
+  }
   const auto name = call.session ? parse_session_name(*call.session) : std::nullopt;
   const uint64_t there = name ? name->gateway : shared.gateway;
   const auto& at_gateway = shared.parts.at_gateway;

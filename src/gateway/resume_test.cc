@@ -297,7 +297,7 @@ TEST_F(ResumeTest, WhoAsksAndNeverAcksIsCutOff) {
   const auto joined = join();
   for (int i = 0; i < 40 && !joined.peer->closed; ++i) joined.peer->say(R"({"type":"what","request":3})");
   ASSERT_TRUE(joined.peer->closed);
-  EXPECT_EQ(joined.peer->got.size(), 33u);
+  EXPECT_EQ(joined.peer->got.size(), 32u) << "and of the one too many nothing is told";
 }
 
 // What was left out is no longer contiguous: acks of later events prove nothing.

@@ -50,12 +50,11 @@ DeviceHello Session::device_hello() const {
 void Session::begin(Connection& connection, const wire::Hello& hello) {
   connection_ = &connection;
   connection.set_session(this);
-  if (Session* other = shared_.people.with_device(who_.device)) {
-    if (other->device_hello() > device_hello()) return end(wire::Code::replaced);
-    other->end(wire::Code::replaced);
-  }
+  Session* const other = shared_.people.with_device(who_.device);
+  if (other && other->device_hello() > device_hello()) return end(wire::Code::replaced);
   if (!shared_.people.enter(who_.user, *this)) return end(wire::Code::busy);
   entered_ = true;
+  if (other) other->end(wire::Code::replaced);
   shared_.people.set_device(who_.device, *this);
   if (shared_.parts.announce) shared_.parts.announce(device_hello());
   if (!ask_newest(hello)) open("full");

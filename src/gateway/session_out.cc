@@ -23,6 +23,13 @@ void Session::send(std::string_view frame) {
   const size_t before = ring_.bytes();
   ring_.push(frame);
   if (parked_) shared_.parked.grow(ring_.bytes() - before);
+  if (ring_.frames() > answers_factor * limits.unacked_frames_max) {
+    // To go on with it later would only make it longer.
+    Connection* connection = let_go();
+    leave();
+    if (connection) connection->end({wire::Code::slow_consumer, ""});
+    return;
+  }
   if (!connection_) return;
   const size_t outbox = connection_->outbox_bytes();
   if (idle && outbox < limits.outbox_bytes_high) {
@@ -32,7 +39,6 @@ void Session::send(std::string_view frame) {
   } else {
     pump_later();
   }
-  if (ring_.frames() > answers_factor * limits.unacked_frames_max) end(wire::Code::slow_consumer);
 }
 
 void Session::send_uncounted(std::string_view frame) {

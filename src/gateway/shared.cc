@@ -70,7 +70,8 @@ void Shared::forget_parked() {
 }
 
 void Shared::forget_parked_above_limit() {
-  if (parked.size() > parts.limits.parked_sessions_max) session(*parked.longest())->leave();
+  while (parked.size() > parts.limits.parked_sessions_max || (parked.size() > 0 && parked.is_full(0)))
+    session(*parked.longest())->leave();
 }
 
 void Shared::finish_drain() {

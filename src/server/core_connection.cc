@@ -6,6 +6,11 @@
 
 namespace tidings::server {
 
+namespace {
+// Until it is asked again who was logged out, when too much else is being asked.
+constexpr base::nanoseconds ask_again_pause = std::chrono::milliseconds(200);
+}  // namespace
+
 CoreConnection::CoreConnection(Parts parts)
     : parts_(std::move(parts)),
       control_({*parts_.reactors.front(), parts_.path, [this](ControlDown& frame) { on_down(frame); },
@@ -106,27 +111,38 @@ void CoreConnection::opened(uint64_t generation) {
   stands_ = true;
   control_.rest();
   base::log_info("connected to the core at {}", parts_.path);
-  parts_.gateways.each([this](gateway::Gateway& gateway) {
-    for (size_t core = 0; core < parts_.facts.shard_count; ++core) gateway.on_link_ready(core);
-  });
-  end_revoked(generation);
+  for (size_t i = 0; i < parts_.reactors.size(); ++i) end_revoked(generation, i);
   if (ready_) std::exchange(ready_, base::Task())();
 }
 
-void CoreConnection::end_revoked(uint64_t generation) {
+void CoreConnection::end_revoked(uint64_t generation, size_t index) {
   auto& home = *parts_.reactors.front();
-  parts_.gateways.each([this, weak = std::weak_ptr(alive_), &home, generation](gateway::Gateway& gateway) {
+  parts_.reactors[index]->post([this, weak = std::weak_ptr(alive_), &home, generation, index] {
     if (weak.expired()) return;
-    auto devices = gateway.devices();
-    if (devices.empty()) return;
+    auto devices = parts_.gateways.gateway(index).devices();
+    if (devices.empty()) return links_ready(index);
     parts_.accounts.find_revoked(
         std::move(devices), home,
-        [this, weak, generation](wire::Answer<std::vector<model::DeviceId>> revoked) {
-          if (weak.expired()) return;
-          if (!revoked) return lost(generation);
+        [this, weak, &home, generation, index](wire::Answer<std::vector<model::DeviceId>> revoked) {
+          if (weak.expired() || generation != generation_ || !trying_) return;
+          if (!revoked) {
+            home.after(ask_again_pause, [this, weak, generation, index] {
+              if (!weak.expired() && generation == generation_ && trying_) end_revoked(generation, index);
+            });
+            return;
+          }
           for (const auto device : *revoked) parts_.accounts.on_revoked_there(device);
+          parts_.reactors[index]->post([this, weak, index] {
+            if (!weak.expired()) links_ready(index);
+          });
         });
   });
+}
+
+// On the gateway's reactor.
+void CoreConnection::links_ready(size_t index) {
+  for (size_t core = 0; core < links_[index].size(); ++core)
+    parts_.gateways.gateway(index).on_link_ready(core);
 }
 
 void CoreConnection::lost(uint64_t generation) {
@@ -137,10 +153,11 @@ void CoreConnection::lost(uint64_t generation) {
     base::log_warning("the core at {} is gone; requests are answered busy until it is back", parts_.path);
   parts_.accounts.disconnected();
   for (size_t i = 0; i < parts_.reactors.size(); ++i) {
-    parts_.reactors[i]->post([this, weak = std::weak_ptr(alive_), i, stood] {
+    parts_.reactors[i]->post([this, weak = std::weak_ptr(alive_), i] {
       if (weak.expired()) return;
       for (auto& link : links_[i]) link->close();
-      for (size_t core = 0; stood && core < links_[i].size(); ++core) {
+      // Also of a try that came to nothing: a link that stood for a moment may have taken requests.
+      for (size_t core = 0; core < links_[i].size(); ++core) {
         parts_.gateways.gateway(i).on_link_lost(core);
       }
     });

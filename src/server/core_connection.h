@@ -48,9 +48,10 @@ class CoreConnection {
   void open_links();
   void opened(uint64_t generation);
   void lost(uint64_t generation);
-  // Ends the sessions of devices that were logged out while no core could tell. If that cannot be asked, the
-  // core is tried anew.
-  void end_revoked(uint64_t generation);
+  // Ends a gateway's sessions of devices that were logged out while no core could tell; then its links are
+  // ready.
+  void end_revoked(uint64_t generation, size_t index);
+  void links_ready(size_t index);
   void report(void (CoreConnection::*what)(uint64_t), uint64_t generation);
 
   const Parts parts_;
