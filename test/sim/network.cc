@@ -24,6 +24,7 @@ struct Network::Side {
   std::optional<MonotonicTime> lost_from;
   uint64_t frames = 0;
   std::optional<uint64_t> lost_from_frame;
+  std::function<void()> on_lost;  // of that frame, once
   MonotonicTime departs{}, arrives{};
   std::deque<std::pair<MonotonicTime, size_t>> leaving;  // not yet taken by this side's machine
 };
@@ -50,7 +51,10 @@ struct Network::Connection : std::enable_shared_from_this<Connection> {
     side.leaving.push_back({side.departs, frame.size()});
     ++side.frames;
     if (side.lost_from && side.departs >= *side.lost_from) return;
-    if (side.lost_from_frame && side.frames >= *side.lost_from_frame) return;
+    if (side.lost_from_frame && side.frames >= *side.lost_from_frame) {
+      if (const auto tell = std::exchange(side.on_lost, nullptr)) tell();
+      return;
+    }
     side.executor->post_at(arrival(side), [self = shared_from_this(), to, text = std::string(frame)] {
       auto& here = self->sides[to];
       if (here.lost_from && self->scheduler.now() >= *here.lost_from) return;
@@ -147,6 +151,18 @@ void Network::open(SimExecutor& client, std::function<void(std::unique_ptr<ports
     connection->tell_closed(client_side, when + random_.duration(seconds(2)), broken, "");
     connection->tell_closed(server_side, when + random_.duration(seconds(2)), broken, "");
   }
+  if (random_.chance(weather.cut_early_per_mille)) {
+    // What was on its way is lost, and the client hears of it while the server may still be writing.
+    auto& to_client = connection->sides[client_side];
+    to_client.lost_from_frame = std::min(to_client.lost_from_frame.value_or(60), random_.between(2, 60));
+    to_client.on_lost = [weak = std::weak_ptr(connection)] {
+      const auto self = weak.lock();
+      if (!self) return;
+      const auto now = self->scheduler.now();
+      self->tell_closed(client_side, now + self->random.duration(milliseconds(50)), broken, "");
+      self->tell_closed(server_side, now + self->random.duration(seconds(5)), broken, "");
+    };
+  }
   // The server's end exists first, as a listening socket's queue does; a frame cannot overtake it.
   connection->sides[server_side].arrives = when;
   shards_[shard]->post_at(when, [accept = accept_, shard, connection] {
@@ -189,6 +205,15 @@ std::shared_ptr<Network::Connection> Network::living_one() {
 
 void Network::cut_one() {
   if (auto living = living_one()) cut(living, milliseconds(50));
+}
+
+void Network::cut_half(nanoseconds duration) {
+  const auto living = living_one();
+  if (!living) return;
+  const auto now = scheduler_.now();
+  for (auto& side : living->sides) side.lost_from = std::min(side.lost_from.value_or(now), now);
+  living->tell_closed(client_side, now, broken, "");
+  living->tell_closed(server_side, now + duration, broken, "");
 }
 
 void Network::hold_one(nanoseconds duration) {
