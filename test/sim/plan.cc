@@ -115,9 +115,9 @@ void Plan::narrow_sessions() {
   if (random.chance(200)) limits.dirty_conversations_max = random.between(1, 4);
   if (random.chance(300)) {
     // One answer always fits.
-    limits.link_queue_bytes_max = random.between(16'000, 64'000);
+    limits.link_queue_bytes_max = random.between(8'000, 30'000);
     limits.page_bytes_max = std::min(limits.page_bytes_max, limits.link_queue_bytes_max / 4);
-    limits.sync_rows_max = std::min<size_t>(limits.sync_rows_max, 20);
+    limits.sync_rows_max = std::min<size_t>(limits.sync_rows_max, 10);
   }
 }
 

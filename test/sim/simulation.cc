@@ -402,6 +402,8 @@ void Simulation::calm() {
   network_.weather.latency_max = milliseconds(2);
   server_.crash_in(0, false);
   server_.crash_in_sync(0, false);
+  // One that was being stopped when it should have been started.
+  restart_server(seconds(12));
   for (auto& device : devices_) {
     device->crash_in(0, nullptr);
     device->stop_reading();
