@@ -26,6 +26,9 @@ struct Network::Side {
   std::optional<uint64_t> lost_from_frame;
   std::function<void()> on_lost;  // of that frame, once
   MonotonicTime departs{}, arrives{};
+  std::deque<std::string> inbox;                         // on their way, or arrived
+  bool moves = false;                                    // between two threads
+  std::vector<base::Task> waiting;                       // until it is at the next one
   std::deque<std::pair<MonotonicTime, size_t>> leaving;  // not yet taken by this side's machine
 };
 
@@ -55,10 +58,26 @@ struct Network::Connection : std::enable_shared_from_this<Connection> {
       if (const auto tell = std::exchange(side.on_lost, nullptr)) tell();
       return;
     }
-    side.executor->post_at(arrival(side), [self = shared_from_this(), to, text = std::string(frame)] {
-      auto& here = self->sides[to];
-      if (here.lost_from && self->scheduler.now() >= *here.lost_from) return;
+    side.inbox.emplace_back(frame);
+    at(to, arrival(side), [this, to] {
+      auto& here = sides[to];
+      const auto text = std::move(here.inbox.front());
+      here.inbox.pop_front();
+      if (here.lost_from && scheduler.now() >= *here.lost_from) return;
       if (here.open && here.handler) here.handler->on_frame(text);
+    });
+  }
+  // Then, on the thread that has this side by then.
+  void at(size_t to, MonotonicTime when, base::Task what) {
+    auto* const executor = sides[to].executor;
+    executor->post_at(when, [self = shared_from_this(), to, executor, what = std::move(what)]() mutable {
+      auto& side = self->sides[to];
+      if (!side.moves && side.executor == executor) return what();
+      auto again = [self, to, what = std::move(what)]() mutable {
+        self->at(to, self->scheduler.now(), std::move(what));
+      };
+      if (!side.moves) return again();
+      side.waiting.push_back(std::move(again));
     });
   }
   MonotonicTime arrival(Side& side) {
@@ -73,8 +92,8 @@ struct Network::Connection : std::enable_shared_from_this<Connection> {
     return bytes;
   }
   void tell_closed(size_t to, MonotonicTime when, uint16_t code, std::string reason) {
-    sides[to].executor->post_at(when, [self = shared_from_this(), to, code, text = std::move(reason)] {
-      auto& side = self->sides[to];
+    at(to, when, [this, to, code, text = std::move(reason)] {
+      auto& side = sides[to];
       if (!std::exchange(side.open, false) || !side.exists) return;
       if (side.handler) side.handler->on_closed(code, text);
     });
@@ -92,6 +111,7 @@ class Network::End : public ports::Transport {
   End(std::shared_ptr<Connection> connection, size_t side)
       : connection_(std::move(connection)), side_(side) {}
   ~End() override {
+    if (moved_) return;
     mine().exists = false;
     if (std::exchange(mine().open, false) && !closing_) connection_->end(side_, broken, "");
   }
@@ -107,6 +127,20 @@ class Network::End : public ports::Transport {
     connection_->tell_closed(side_, connection_->scheduler.now() + milliseconds(1), code,
                              std::string(reason));
   }
+  ports::MovedTransport move_out() override {
+    if (closing_ || !mine().open) return {};
+    moved_ = true;
+    mine().handler = nullptr;
+    mine().moves = true;
+    // Dropped on the way, it breaks as any other.
+    return [end = std::make_unique<End>(connection_, side_)](base::Executor& executor) mutable {
+      auto& side = end->mine();
+      side.executor = &static_cast<SimExecutor&>(executor);
+      side.moves = false;
+      for (auto& task : std::exchange(side.waiting, {})) task();
+      return std::unique_ptr<ports::Transport>(std::move(end));
+    };
+  }
   std::string peer() const override { return "simulated"; }
 
  private:
@@ -115,6 +149,7 @@ class Network::End : public ports::Transport {
   std::shared_ptr<Connection> connection_;
   const size_t side_;
   bool closing_ = false;
+  bool moved_ = false;
 };
 
 void Network::listen(std::vector<SimExecutor*> shards, Accept accept) {
