@@ -112,6 +112,9 @@ class Network::End : public ports::Transport {
       : connection_(std::move(connection)), side_(side) {}
   ~End() override {
     if (moved_) return;
+    // What waits holds the connection.
+    mine().moves = false;
+    mine().waiting.clear();
     mine().exists = false;
     if (std::exchange(mine().open, false) && !closing_) connection_->end(side_, broken, "");
   }
