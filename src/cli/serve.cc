@@ -126,8 +126,8 @@ int serve(const Options& options) {
   print_welcome(**server, *config);
   int received = 0;
   sigwait(&signals, &received);
-  base::log_info("stopping");
-  if ((*server)->stop()) {
+  base::log_info("stopping; once more to hurry");
+  if ((*server)->stop(interrupted)) {
     base::log_info("stopped; everything is written");
   } else {
     base::log_warning("stopped before everything was written; the log has it, and the next start repeats it");

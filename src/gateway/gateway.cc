@@ -84,7 +84,14 @@ void Gateway::drain(base::Task done) {
                                   [state = state_.get()] { state->end_drain(); });
 }
 
+void Gateway::hurry() {
+  if (!state_->shared.draining || state_->window_over) return;
+  state_->shared.parts.executor.cancel(state_->drain_timer);
+  state_->end_drain();
+}
+
 void Gateway::State::end_drain() {
+  window_over = true;
   shared.end_all(wire::Code::draining);
   drain_timer = shared.parts.executor.after(shared.connections.empty() ? base::nanoseconds(0) : close_max,
                                             [this] { shared.finish_drain(); });
@@ -152,6 +159,10 @@ void Gateway::State::refuse_under_way() {
 
 void Gateway::State::tell_gap() {
   for (auto& [number, session] : shared.sessions) session->on_gap();
+}
+
+std::vector<model::DeviceId> Gateway::devices() const {
+  return state_->shared.people.devices();
 }
 
 void Gateway::on_link_lost(size_t core_shard) {

@@ -90,6 +90,8 @@ class Gateway : public ports::GatewayShard {
   void on_link_lost(size_t core_shard);
   // A new link to it stands: it is told who is here, and the sessions that they may have missed anything.
   void on_link_ready(size_t core_shard);
+  // Those that have a session here, with a connection or without.
+  std::vector<model::DeviceId> devices() const;
 
   // A new connection: it owes its hello.
   void accept(std::unique_ptr<ports::Transport> transport);
@@ -98,6 +100,8 @@ class Gateway : public ports::GatewayShard {
   // Asks every session to move within Limits::drain_window, then ends those that are left with `draining`;
   // `done` once no connection is, or 2 s later. New ones are closed at once, and no session is kept.
   void drain(base::Task done);
+  // While draining: the window is over.
+  void hurry();
 
   // One call of a long-poll (docs/protocol/connection.md): what its session is to be sent, as a JSON array of
   // frames, as soon as there is something. Without a session that goes on it begins one.

@@ -39,6 +39,13 @@ const std::vector<Session*>& People::sessions_of(model::UserId user) const {
   return known == people_.end() ? nobody : known->second;
 }
 
+std::vector<model::DeviceId> People::devices() const {
+  std::vector<model::DeviceId> all;
+  all.reserve(devices_.size());
+  for (const auto& [device, session] : devices_) all.push_back(device);
+  return all;
+}
+
 Session* People::with_device(model::DeviceId device) const {
   const auto known = devices_.find(device);
   return known == devices_.end() ? nullptr : known->second;

@@ -27,6 +27,7 @@ class People {
   // The session of a device that is welcomed here, or nullptr.
   Session* with_device(model::DeviceId device) const;
   void set_device(model::DeviceId device, Session& session) { devices_[device] = &session; }
+  std::vector<model::DeviceId> devices() const;
   // Forgets it, unless another session has the device by now.
   void leave_device(model::DeviceId device, const Session& session);
 

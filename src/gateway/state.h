@@ -60,6 +60,7 @@ struct Gateway::State {
   Shared shared;
   base::TimerId ticker = 0;
   base::TimerId drain_timer = 0;
+  bool window_over = false;    // of a drain
   std::set<size_t> relinking;  // core shards whose new link was not told everybody yet
   // Calls of this shard whose session is at another gateway of the process, by number.
   struct PollElsewhere {

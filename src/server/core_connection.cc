@@ -109,7 +109,24 @@ void CoreConnection::opened(uint64_t generation) {
   parts_.gateways.each([this](gateway::Gateway& gateway) {
     for (size_t core = 0; core < parts_.facts.shard_count; ++core) gateway.on_link_ready(core);
   });
+  end_revoked(generation);
   if (ready_) std::exchange(ready_, base::Task())();
+}
+
+void CoreConnection::end_revoked(uint64_t generation) {
+  auto& home = *parts_.reactors.front();
+  parts_.gateways.each([this, weak = std::weak_ptr(alive_), &home, generation](gateway::Gateway& gateway) {
+    if (weak.expired()) return;
+    auto devices = gateway.devices();
+    if (devices.empty()) return;
+    parts_.accounts.find_revoked(
+        std::move(devices), home,
+        [this, weak, generation](wire::Answer<std::vector<model::DeviceId>> revoked) {
+          if (weak.expired()) return;
+          if (!revoked) return lost(generation);
+          for (const auto device : *revoked) parts_.accounts.on_revoked_there(device);
+        });
+  });
 }
 
 void CoreConnection::lost(uint64_t generation) {

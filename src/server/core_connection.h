@@ -48,6 +48,9 @@ class CoreConnection {
   void open_links();
   void opened(uint64_t generation);
   void lost(uint64_t generation);
+  // Ends the sessions of devices that were logged out while no core could tell. If that cannot be asked, the
+  // core is tried anew.
+  void end_revoked(uint64_t generation);
   void report(void (CoreConnection::*what)(uint64_t), uint64_t generation);
 
   const Parts parts_;

@@ -26,9 +26,9 @@ namespace tidings::server {
 
 namespace {
 
-constexpr int reader_threads = 2;   // reads of the store
-constexpr int hashing_threads = 1;  // Argon2id: 60 ms of a core each
-constexpr auto drain_timeout = std::chrono::seconds(5);  // beyond Limits::drain_window
+constexpr int reader_threads = 2;                         // reads of the store
+constexpr int hashing_threads = 1;                        // Argon2id: 60 ms of a core each
+constexpr auto drain_timeout = std::chrono::seconds(5);   // beyond Limits::drain_window
 constexpr auto close_timeout = std::chrono::seconds(10);  // a slow disk's last sync
 
 // All lineages that the log has shown, and the door that has to be told of more.
@@ -69,7 +69,7 @@ class CoreServer final : public Server {
   base::Status start(const std::function<bool()>& interrupted);
   std::string address() const override { return listening ? listening->address() : ""; }
   base::Registry& metrics() override { return registry; }
-  bool stop() override;
+  bool stop(const std::function<bool()>& interrupted) override;
 
  private:
   base::Status open_engines();
@@ -259,12 +259,15 @@ base::Status CoreServer::start(const std::function<bool()>& interrupted) {
   return listen();
 }
 
-bool CoreServer::stop() {
+bool CoreServer::stop(const std::function<bool()>& interrupted) {
   ready = false;
   if (listening) listening->stop_accepting();
   const bool written = wait_for(
       [this](base::Task done) { node ? node->drain(std::move(done)) : core_alone->flush(std::move(done)); },
-      config.limits.drain_window + drain_timeout);
+      config.limits.drain_window + drain_timeout, interrupted,
+      [this] {
+        if (node) node->gateways().hurry();
+      });
   stop_threads();
   return written;
 }

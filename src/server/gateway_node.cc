@@ -77,6 +77,10 @@ void GatewayNode::on_device_hello(const gateway::DeviceHello& hello) {
   each([hello](gateway::Gateway& gateway) { gateway.on_device_hello(hello); });
 }
 
+void GatewayNode::hurry() {
+  each([](gateway::Gateway& gateway) { gateway.hurry(); });
+}
+
 void GatewayNode::drain(base::Task done) {
   State& s = *state_;
   s.left = s.gateways.size();

@@ -42,6 +42,8 @@ class GatewayNode {
 
   // Ends all sessions; `done` on shard 0. Call once.
   void drain(base::Task done);
+  // Sessions that have not moved by themselves are told to go now. Thread: any.
+  void hurry();
 
  private:
   struct State;

@@ -56,7 +56,7 @@ class GatewayServer final : public Server {
   base::Status start(const std::function<bool()>& interrupted);
   std::string address() const override { return listening ? listening->address() : ""; }
   base::Registry& metrics() override { return registry; }
-  bool stop() override;
+  bool stop(const std::function<bool()>& interrupted) override;
 
  private:
   void build(const CoreFacts& facts);
@@ -112,10 +112,10 @@ base::Status GatewayServer::start(const std::function<bool()>& interrupted) {
   return {};
 }
 
-bool GatewayServer::stop() {
+bool GatewayServer::stop(const std::function<bool()>& interrupted) {
   if (listening) listening->stop_accepting();
   wait_for([this](base::Task done) { gateways->drain(std::move(done)); },
-           config.limits.drain_window + drain_timeout);
+           config.limits.drain_window + drain_timeout, interrupted, [this] { gateways->hurry(); });
   stop_threads();
   return true;  // nothing is kept here
 }

@@ -30,9 +30,10 @@ class Server {
 
   // Tells sessions to go elsewhere, closes log and store cleanly, ends all threads. Call once, from the
   // thread that started.
+  // `interrupted` is asked now and then: true ends the time in which sessions may move by themselves.
   // True if all that was folded is written and synced; false: some of it is left to the next start, which
   // repeats it from the log.
-  virtual bool stop() = 0;
+  virtual bool stop(const std::function<bool()>& interrupted) = 0;
 };
 
 }  // namespace tidings::server

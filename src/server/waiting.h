@@ -4,6 +4,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <utility>
 
 #include "base/task.h"
 #include "base/time.h"
@@ -22,6 +23,17 @@ inline std::future<void> begin(const std::function<void(base::Task)>& start) {
 // False: not within the time.
 inline bool wait_for(const std::function<void(base::Task)>& start, base::nanoseconds timeout) {
   return begin(start).wait_for(timeout) == std::future_status::ready;
+}
+// The same; `hurry` is run once if `interrupted` says so meanwhile, and the time goes on.
+inline bool wait_for(const std::function<void(base::Task)>& start, base::nanoseconds timeout,
+                     const std::function<bool()>& interrupted, base::Task hurry) {
+  const auto future = begin(start);
+  for (const auto until = std::chrono::steady_clock::now() + timeout;
+       std::chrono::steady_clock::now() < until;) {
+    if (future.wait_for(interrupt_poll_interval) == std::future_status::ready) return true;
+    if (hurry && interrupted()) std::exchange(hurry, base::Task())();
+  }
+  return false;
 }
 // False: interrupted.
 inline bool wait_until_interrupted(const std::future<void>& future,

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import secrets
+import sqlite3
 import stat
 import subprocess
 import tempfile
@@ -208,6 +209,20 @@ class Gateways(unittest.IsolatedAsyncioTestCase):
                     {"message": {"kind": "text", "text": "REST"}}, people[1].token)
         self.assertEqual(sent.status, 201, sent.body)
         await asyncio.wait_for(self.text_of(clients[0], "REST"), 5)
+
+    async def test_who_was_logged_out_while_the_core_was_away_does_not_stay(self):
+        ann, bob = self.person("ann"), self.person("bob")
+        out, stays = await self.client(ann, self.one), await self.client(bob, self.one)
+        self.core.kill()
+        self.one.says("is gone")
+        accounts = sqlite3.connect(self.core.data + "/accounts.sqlite")
+        with accounts:
+            gone = accounts.execute("DELETE FROM device WHERE user = ?", (int(ann.user),)).rowcount
+        accounts.close()
+        self.assertEqual(gone, 1)
+        self.core.start().wait()
+        self.assertEqual((await asyncio.wait_for(out.end(), BACK_SECONDS))[0], 4403)
+        self.assertTrue(await stays.open_with(ann.user), "the other session stands")
 
     @staticmethod
     async def text_of(client, text):

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -52,6 +53,24 @@ class Life(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(await ended, (4503, "draining", "draining"))
         self.server.start()
         await self.check_everything_is_there(answered)
+
+    async def test_sessions_are_asked_to_move_and_a_second_signal_hurries(self):
+        server = Server({"TIDINGS_LIMITS__DRAIN_WINDOW": "60s"})
+        self.addCleanup(server.end)
+        server.start()
+        ann = Person(server.address, "ann")
+        client = await Client.log_on(server.address, ann.token)
+        server.process.send_signal(signal.SIGTERM)
+        moved = await client.next()
+        self.assertEqual(moved["type"], "moved")
+        self.assertTrue(0 <= moved["retry_ms"] <= 60_000, moved)
+        self.assertTrue(moved["ephemeral"])
+        ended = asyncio.create_task(client.end())
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        self.assertEqual((await asyncio.wait_for(ended, 10))[0], 4503)
+        self.assertEqual(await asyncio.to_thread(server.process.wait, 10), 0)
+        self.assertLess(time.monotonic() - began, 20, "not the 60 s of the window")
 
     async def test_kill_9_loses_nothing_that_was_ticked(self):
         ann, answered = await self.talk()
