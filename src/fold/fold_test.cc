@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "fold/marks.h"
+
 namespace tidings::fold {
 namespace {
 
@@ -236,6 +238,30 @@ TEST(Fold, SendingMarksReadOnlyIfNothingWasUnread) {
   EXPECT_EQ(unread(talk.state, *talk.state.member(ann)), 6u);
   EXPECT_EQ(talk.state.member(ann)->read.value, 2u);
   EXPECT_EQ(unread(talk.state, *talk.state.member(bob)), 3u + 1u);
+}
+
+// Many own messages above six unseen ones make the count 0. A mark below the six has not seen them either.
+TEST(Fold, AMarkBelowWhatWasEvictedDoesNotLetTheNextOwnMessageReadAll) {
+  Talk talk;
+  talk.apply(talk.create());
+  talk.apply(talk.send(ann, v7(t0, 1)));
+  talk.apply(talk.send(bob, v7(t0, 2)));
+  for (uint64_t i = 0; i < 6; ++i) talk.apply(talk.send(bob, v7(t0, 100 + i)));
+  for (uint64_t i = 0; i < own_after_read_max + 1; ++i) talk.apply(talk.send(ann, v7(t0, 200 + i)));
+  ASSERT_EQ(unread(talk.state, *talk.state.member(ann)), 0u);
+  model::Marking mark;
+  mark.user = ann;
+  mark.read = {3};
+  mark.read_ord = {2};
+  EXPECT_TRUE(move_marks(talk.state, mark));
+  talk.apply(talk.send(ann, v7(t0, 900)));
+  EXPECT_EQ(talk.state.member(ann)->read.value, 3u);
+  // Until all that was evicted is below the mark.
+  mark.read = talk.state.seq;
+  mark.read_ord = talk.state.ord;
+  EXPECT_TRUE(move_marks(talk.state, mark));
+  talk.apply(talk.send(ann, v7(t0, 901)));
+  EXPECT_EQ(talk.state.member(ann)->read, talk.state.seq);
 }
 
 // Random traffic of both sides: unread is what a count over all events says, as long as nothing was evicted.

@@ -21,7 +21,8 @@ std::optional<Moved> move_marks(ConversationState& c, const model::Marking& mark
   }
   if (marking.read > m->read) {
     m->read = marking.read;
-    m->evicted = false;
+    // Of what was evicted, all up to read_ord still counts as read, though the mark is below it.
+    m->evicted = m->evicted && marking.read < c.seq && marking.read_ord < m->read_ord;
     m->read_ord = marking.read == c.seq ? c.ord : std::clamp(marking.read_ord, m->read_ord, c.ord);
     std::erase_if(m->own_after_read, [&](const auto& own) { return own.seq <= m->read; });
     moved = true;

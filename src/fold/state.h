@@ -52,7 +52,7 @@ struct Member {
   };
   Leave left;
   std::vector<OwnMessage> own_after_read;  // at most own_after_read_max
-  bool evicted = false;                    // something left own_after_read since the last mark
+  bool evicted = false;  // something left own_after_read, and no mark has come that far since
   // Of one's own marks: the newest, and how many only one's own devices may know of.
   model::Position own_activity;
   uint64_t hidden_marks = 0;

@@ -20,6 +20,8 @@ struct Metrics {
                                      "What all sessions hold unacked, as of the last second.")),
         hellos_waiting(registry.gauge("tidings_gateway_hellos_waiting", "Hellos that wait to be checked.")),
         resumed(registry.counter("tidings_gateway_resumed_total", "Sessions that went on by resume.")),
+        dirty(registry.counter("tidings_gateway_dirty_total",
+                               "Times that a session was told what it was not sent.")),
         under_way(registry.gauge("tidings_gateway_requests_under_way",
                                  "Questions and commands that the core has not answered yet.")),
         frames_in(registry.counter("tidings_gateway_frames_in_total", "Frames that clients sent.")),
@@ -53,6 +55,7 @@ struct Metrics {
   base::Gauge& unacked_bytes;  // of all sessions, as of the last second
   base::Gauge& hellos_waiting;
   base::Counter& resumed;
+  base::Counter& dirty;  // frames
   base::Gauge& under_way;
   base::Counter& frames_in;
   base::Counter& frames_out;

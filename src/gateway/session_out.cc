@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/seed_bug.h"
 #include "gateway/session.h"
 
 namespace tidings::gateway {
@@ -98,6 +99,8 @@ void Session::settle_dirty() {
   const auto frame = dirty_->frame();
   dirty_.reset();
   shared_.metrics.pulling.add(-1);
+  if (TIDINGS_SEED_BUG(10)) return;
+  shared_.metrics.dirty.add();
   if (frame.list) places_.lacks_any();
   for (const auto& row : frame.conversations) places_.lacks(row.conversation);
   send(wire::encode(frame));

@@ -427,6 +427,26 @@ TEST(checker, same_state_two_devices_disagree) {
   EXPECT_EQ(check(s.history).count(Law::same_state), 1u);
 }
 
+// A mark that came too late is taken by nobody: only the device that told it goes by it.
+TEST(checker, same_state_unread_of_who_left) {
+  const auto breaches = [](bool marked, uint64_t unread) {
+    Story s;
+    s.plain();
+    const auto laptop = s.history.add_device({"bob's laptop", bob, true});
+    if (marked) s.history.mark(100, laptop, s.conversation, Seq{1});
+    for (const auto& [device, count] : {std::pair{Device{1}, uint64_t{2}}, std::pair{laptop, unread}})
+      s.history.final_view(
+          {.device = device, .conversation = s.conversation, .title = {}, .left = true, .unread = count});
+    return check(s.history).count(Law::same_state);
+  };
+  // He has not really left in this story, which is a breach of its own.
+  const auto others = breaches(false, 2);
+  EXPECT_EQ(breaches(true, 2), others);
+  EXPECT_EQ(breaches(false, 0), others + 1);
+  EXPECT_EQ(breaches(true, 0), others);
+  EXPECT_EQ(breaches(true, 3), others + 1);
+}
+
 TEST(checker, same_fold_hashes_differ) {
   Story s;
   s.plain();

@@ -380,7 +380,13 @@ class People {
       }
       tell("members" + members);
     }
-    if (a.unread != b.unread && !has_restore_) tell(fmt::format("{} and {} unread", a.unread, b.unread));
+    // A mark that did not get there before its person left is taken by nobody any more; its device goes by
+    // it.
+    const auto& read_more = a.unread < b.unread ? a : b;
+    const bool in_vain =
+        !in && told_.contains({read_more.device, {device(read_more.device).user, a.conversation}});
+    if (a.unread != b.unread && !has_restore_ && !in_vain)
+      tell(fmt::format("{} and {} unread", a.unread, b.unread));
     const auto* c = reference_.find(a.conversation);
     if (!c || a.left || has_restore_) return;
     const auto of_a = levels_of(a, *c), of_b = levels_of(b, *c);

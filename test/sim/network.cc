@@ -24,7 +24,11 @@ struct Network::Side {
   std::optional<MonotonicTime> lost_from;
   uint64_t frames = 0;
   std::optional<uint64_t> lost_from_frame;
+  std::function<void()> on_lost;  // of that frame, once
   MonotonicTime departs{}, arrives{};
+  std::deque<std::string> inbox;                         // on their way, or arrived
+  bool moves = false;                                    // between two threads
+  std::vector<base::Task> waiting;                       // until it is at the next one
   std::deque<std::pair<MonotonicTime, size_t>> leaving;  // not yet taken by this side's machine
 };
 
@@ -50,11 +54,30 @@ struct Network::Connection : std::enable_shared_from_this<Connection> {
     side.leaving.push_back({side.departs, frame.size()});
     ++side.frames;
     if (side.lost_from && side.departs >= *side.lost_from) return;
-    if (side.lost_from_frame && side.frames >= *side.lost_from_frame) return;
-    side.executor->post_at(arrival(side), [self = shared_from_this(), to, text = std::string(frame)] {
-      auto& here = self->sides[to];
-      if (here.lost_from && self->scheduler.now() >= *here.lost_from) return;
+    if (side.lost_from_frame && side.frames >= *side.lost_from_frame) {
+      if (const auto tell = std::exchange(side.on_lost, nullptr)) tell();
+      return;
+    }
+    side.inbox.emplace_back(frame);
+    at(to, arrival(side), [this, to] {
+      auto& here = sides[to];
+      const auto text = std::move(here.inbox.front());
+      here.inbox.pop_front();
+      if (here.lost_from && scheduler.now() >= *here.lost_from) return;
       if (here.open && here.handler) here.handler->on_frame(text);
+    });
+  }
+  // Then, on the thread that has this side by then.
+  void at(size_t to, MonotonicTime when, base::Task what) {
+    auto* const executor = sides[to].executor;
+    executor->post_at(when, [self = shared_from_this(), to, executor, what = std::move(what)]() mutable {
+      auto& side = self->sides[to];
+      if (!side.moves && side.executor == executor) return what();
+      auto again = [self, to, what = std::move(what)]() mutable {
+        self->at(to, self->scheduler.now(), std::move(what));
+      };
+      if (!side.moves) return again();
+      side.waiting.push_back(std::move(again));
     });
   }
   MonotonicTime arrival(Side& side) {
@@ -69,8 +92,8 @@ struct Network::Connection : std::enable_shared_from_this<Connection> {
     return bytes;
   }
   void tell_closed(size_t to, MonotonicTime when, uint16_t code, std::string reason) {
-    sides[to].executor->post_at(when, [self = shared_from_this(), to, code, text = std::move(reason)] {
-      auto& side = self->sides[to];
+    at(to, when, [this, to, code, text = std::move(reason)] {
+      auto& side = sides[to];
       if (!std::exchange(side.open, false) || !side.exists) return;
       if (side.handler) side.handler->on_closed(code, text);
     });
@@ -88,6 +111,10 @@ class Network::End : public ports::Transport {
   End(std::shared_ptr<Connection> connection, size_t side)
       : connection_(std::move(connection)), side_(side) {}
   ~End() override {
+    if (moved_) return;
+    // What waits holds the connection.
+    mine().moves = false;
+    mine().waiting.clear();
     mine().exists = false;
     if (std::exchange(mine().open, false) && !closing_) connection_->end(side_, broken, "");
   }
@@ -103,6 +130,20 @@ class Network::End : public ports::Transport {
     connection_->tell_closed(side_, connection_->scheduler.now() + milliseconds(1), code,
                              std::string(reason));
   }
+  ports::MovedTransport move_out() override {
+    if (closing_ || !mine().open) return {};
+    moved_ = true;
+    mine().handler = nullptr;
+    mine().moves = true;
+    // Dropped on the way, it breaks as any other.
+    return [end = std::make_unique<End>(connection_, side_)](base::Executor& executor) mutable {
+      auto& side = end->mine();
+      side.executor = &static_cast<SimExecutor&>(executor);
+      side.moves = false;
+      for (auto& task : std::exchange(side.waiting, {})) task();
+      return std::unique_ptr<ports::Transport>(std::move(end));
+    };
+  }
   std::string peer() const override { return "simulated"; }
 
  private:
@@ -111,6 +152,7 @@ class Network::End : public ports::Transport {
   std::shared_ptr<Connection> connection_;
   const size_t side_;
   bool closing_ = false;
+  bool moved_ = false;
 };
 
 void Network::listen(std::vector<SimExecutor*> shards, Accept accept) {
@@ -146,6 +188,18 @@ void Network::open(SimExecutor& client, std::function<void(std::unique_ptr<ports
     connection->sides[client_side].lost_from_frame = random_.between(1, 3);
     connection->tell_closed(client_side, when + random_.duration(seconds(2)), broken, "");
     connection->tell_closed(server_side, when + random_.duration(seconds(2)), broken, "");
+  }
+  if (random_.chance(weather.cut_early_per_mille)) {
+    // What was on its way is lost, and the client hears of it while the server may still be writing.
+    auto& to_client = connection->sides[client_side];
+    to_client.lost_from_frame = std::min(to_client.lost_from_frame.value_or(60), random_.between(2, 60));
+    to_client.on_lost = [weak = std::weak_ptr(connection)] {
+      const auto self = weak.lock();
+      if (!self) return;
+      const auto now = self->scheduler.now();
+      self->tell_closed(client_side, now + self->random.duration(milliseconds(50)), broken, "");
+      self->tell_closed(server_side, now + self->random.duration(seconds(5)), broken, "");
+    };
   }
   // The server's end exists first, as a listening socket's queue does; a frame cannot overtake it.
   connection->sides[server_side].arrives = when;
@@ -189,6 +243,15 @@ std::shared_ptr<Network::Connection> Network::living_one() {
 
 void Network::cut_one() {
   if (auto living = living_one()) cut(living, milliseconds(50));
+}
+
+void Network::cut_half(nanoseconds duration) {
+  const auto living = living_one();
+  if (!living) return;
+  const auto now = scheduler_.now();
+  for (auto& side : living->sides) side.lost_from = std::min(side.lost_from.value_or(now), now);
+  living->tell_closed(client_side, now, broken, "");
+  living->tell_closed(server_side, now + duration, broken, "");
 }
 
 void Network::hold_one(nanoseconds duration) {

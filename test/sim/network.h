@@ -19,6 +19,7 @@ class Network {
   struct Weather {
     nanoseconds latency_max = base::milliseconds(5);
     uint64_t lost_welcome_per_mille = 0;  // connections whose first answer and all after it are lost
+    uint64_t cut_early_per_mille = 0;     // that break in what comes right behind it: replays, first pages
     uint64_t slow_per_mille = 0;          // connections of 4 to 64 KB/s
     uint64_t cut_per_mille = 0;           // connections that break by themselves within a few seconds
   };
@@ -44,6 +45,8 @@ class Network {
   // it at its own time, or only by what it misses.
   void cut_one();
   void cut_all();
+  // Breaks one for its client now, and for the server, which hears nothing more on it, after `duration`.
+  void cut_half(nanoseconds duration);
   // What the server says to one client, and has said last, takes so much longer, and then comes in order.
   void hold_one(nanoseconds duration);
   // For this client its connection breaks somewhere within `duration`; what it says from now on until then is

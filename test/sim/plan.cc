@@ -13,7 +13,7 @@ using base::seconds;
 using model::UserId;
 
 constexpr std::array<std::string_view, fault_count> names{
-    "kill",           "power cut",    "crash at step", "failing sync", "cut",  "cut all",
+    "kill",           "power cut",    "crash at step", "failing sync", "cut",  "cut all",  "half cut",
     "client restart", "server clock", "client clock",  "weather",      "hold", "copy back"};
 
 // People whose conversations share a partition: only there records overtake each other in the fold's order,
@@ -91,15 +91,34 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
   latency_max = up_to(random, milliseconds(1), milliseconds(60));
   burst_per_mille = random.between(0, 400);
 
-  for (const auto fault : {Fault::kill, Fault::power_cut, Fault::crash_at_step, Fault::crash_at_step,
-                           Fault::failing_sync, Fault::cut, Fault::cut_all, Fault::client_restart,
-                           Fault::server_clock, Fault::client_clock, Fault::weather, Fault::hold}) {
+  for (const auto fault :
+       {Fault::kill, Fault::power_cut, Fault::crash_at_step, Fault::crash_at_step, Fault::failing_sync,
+        Fault::cut, Fault::cut_all, Fault::half_cut, Fault::client_restart, Fault::server_clock,
+        Fault::client_clock, Fault::weather, Fault::hold}) {
     if (random.chance(450)) faults.push_back(fault);
   }
   copies_back = random.chance(200);
   // A clock that stands still gives two branches the same ids, which is beyond what a fingerprint can tell.
   if (copies_back) std::erase(faults, Fault::server_clock);
+  calm = random.chance(600);
+  narrow_sessions();
   late_writes = random.chance(250) ? random.between(3, 12) : 0;
+}
+
+// Pull mode, gaps of links, forgotten sessions.
+void Plan::narrow_sessions() {
+  if (random.chance(500)) limits.unacked_frames_max = random.between(8, 64);
+  if (random.chance(300)) limits.outbox_bytes_high = random.between(2'000, 64'000);
+  if (random.chance(300)) limits.resume_timeout = up_to(random, milliseconds(500), seconds(20));
+  if (random.chance(200)) limits.parked_sessions_max = random.between(1, 4);
+  if (random.chance(200)) limits.parked_bytes_max = random.between(1'000, 40'000);
+  if (random.chance(200)) limits.dirty_conversations_max = random.between(1, 4);
+  if (random.chance(300)) {
+    // One answer always fits.
+    limits.link_queue_bytes_max = random.between(8'000, 30'000);
+    limits.page_bytes_max = std::min(limits.page_bytes_max, limits.link_queue_bytes_max / 4);
+    limits.sync_rows_max = std::min<size_t>(limits.sync_rows_max, 10);
+  }
 }
 
 std::string Plan::in_words() const {
@@ -107,13 +126,17 @@ std::string Plan::in_words() const {
   return fmt::format(
       "the server holds {} states, loads {} at a time, {} overtake, {} records or {:.0f} ms a flush, {} "
       "queries, {} "
-      "records a group of the log, {} effects, {} rows a sync, {} events a page, {} sends in flight; a call "
+      "records a group of the log, {} effects, {} rows a sync, {} events a page, {} sends in flight, {} "
+      "frames and "
+      "{} bytes unacked, {} bytes of a link; sessions resume for {:.1f} s; a call "
       "of the "
       "disk takes {:.2f} ms, its sync {:.0f}, a call of the store {:.1f}; {} messages in {:.0f} s, {} people",
       limits.states_max, limits.loads_in_flight_max, limits.overtaking_records_max, limits.flush_records_max,
       ms(limits.flush_interval), limits.queries_in_flight_max, limits.log_group_records_max,
       limits.effects_in_flight_max, limits.sync_rows_max, limits.page_events_max, limits.sends_in_flight_max,
-      ms(disk_call_max), ms(disk_sync_max), ms(store_call_max), messages, ms(active) / 1e3, people.size());
+      limits.unacked_frames_max, limits.unacked_bytes_max, limits.link_queue_bytes_max,
+      ms(limits.resume_timeout) / 1e3, ms(disk_call_max), ms(disk_sync_max), ms(store_call_max), messages,
+      ms(active) / 1e3, people.size());
 }
 
 }  // namespace tidings::sim

@@ -18,18 +18,20 @@ enum class Fault : uint8_t {
   failing_sync,    // the disk refuses one sync
   cut,             // one connection breaks
   cut_all,         // all do
+  half_cut,        // one breaks for the client, who comes back while the server still has the old one
   client_restart,  // a client's process dies, its outbox stays
   server_clock,    // the wall jumps, runs ahead by years, stands still
   client_clock,
-  weather,    // slow connections, lost welcomes, spontaneous cuts, for a while
-  hold,       // what one client is told comes so late that it repeats itself
+  weather,  // slow connections, lost welcomes, cuts in what is told after them, spontaneous ones, for a while
+  hold,     // what one client is told comes so late that it repeats itself
   copy_back,  // the data directory as it was some time ago
 };
-inline constexpr size_t fault_count = 12;
+inline constexpr size_t fault_count = 13;
 std::string_view name(Fault fault);
 
 struct Plan {
   explicit Plan(uint64_t seed);
+  void narrow_sessions();
   // How narrow and how slow it is.
   std::string in_words() const;
 
@@ -59,6 +61,7 @@ struct Plan {
   std::vector<Fault> faults;     // what this seed draws from; copy_back is not among them
   size_t late_writes = 0;        // that reach the server long after their connection broke
   bool copies_back = false;      // once, in the middle
+  bool calm = false;             // when the faults end, everybody must come to know all without any restart
 };
 
 }  // namespace tidings::sim

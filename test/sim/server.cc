@@ -170,6 +170,7 @@ void Server::died(bool power) {
   } else {
     disk_.crash();
   }
+  sessions_ = sessions();
   auto& process = run_->process;
   // Its tasks may be under way, waiting for the disk that it lost.
   process.when_unwound([run = std::move(run_)]() mutable { run.reset(); });
@@ -207,6 +208,16 @@ bool Server::quiet() const {
 }
 uint64_t Server::fold_hash() const {
   return run_->node->fold_hash();
+}
+Server::Sessions Server::sessions() const {
+  auto out = sessions_;
+  if (!run_) return out;
+  auto& metrics = run_->metrics;
+  out.resumes += metrics.counter("tidings_gateway_resumed_total").value();
+  out.dirties += metrics.counter("tidings_gateway_dirty_total").value();
+  out.link_gaps += metrics.counter("tidings_gateway_link_gaps_total").value();
+  out.slow += metrics.counter("tidings_gateway_refused_total{code=\"slow_consumer\"}").value();
+  return out;
 }
 std::string Server::figures() const {
   std::string text;

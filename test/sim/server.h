@@ -31,6 +31,11 @@ class Server {
     std::map<std::string, base::Bytes> trimmed;  // files that were removed from the log before
   };
 
+  // What became of sessions, over all processes.
+  struct Sessions {
+    uint64_t resumes = 0, dirties = 0, link_gaps = 0, slow = 0;
+  };
+
   // `network` may be nullptr: then nobody can connect.
   Server(Scheduler& scheduler, Network* network, const Plan& plan, Prng random);
   ~Server();
@@ -57,6 +62,7 @@ class Server {
   uint64_t fold_hash() const;
   // Its metrics that are not 0.
   std::string figures() const;
+  Sessions sessions() const;
   const std::string& last_words() const { return last_words_; }
 
   // Runs `call` on that shard; false if the server is not ready.
@@ -95,6 +101,7 @@ class Server {
   bool crash_takes_power_ = false;
   uint64_t crash_in_sync_ = 0;
   int runs_ = 0;
+  Sessions sessions_;  // of processes that ended
 };
 
 }  // namespace tidings::sim

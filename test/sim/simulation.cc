@@ -61,6 +61,10 @@ Outcome Simulation::run() {
                      [this] { checkpoints_.push_back(server_.store_snapshot()); });
   }
   scheduler_.run_for(plan_.active);
+  if (plan_.calm) {
+    calm();
+    settle("without a restart");
+  }
   heal();
   // Until everybody has found out which connections are dead: a ping and its time-out.
   scheduler_.run_for(seconds(60));
@@ -77,6 +81,7 @@ Outcome Simulation::run() {
   outcome.verdict = checker::check(history_);
   outcome.hash = history_.hash();
   outcome.tasks = scheduler_.tasks_run();
+  outcome.sessions = server_.sessions();
   outcome.happened = std::move(happened_);
   outcome.summary =
       fmt::format("{} people, {} devices, {} texts, {} ticks, {} records, {} tasks, {} deaths, {:.1f} s",
@@ -276,6 +281,9 @@ void Simulation::happen(Fault fault) {
     case Fault::cut_all:
       note("all connections break");
       return network_.cut_all();
+    case Fault::half_cut:
+      note("one connection breaks for its client");
+      return network_.cut_half(random_.duration(seconds(40)));
     case Fault::client_restart:
       return restart_device(*devices_[random_.below(devices_.size())]);
     case Fault::server_clock:
@@ -334,6 +342,7 @@ void Simulation::bend(SimClock& clock, const std::string& whose) {
 void Simulation::change_weather() {
   note("bad weather");
   network_.weather.slow_per_mille = random_.below(400);
+  network_.weather.cut_early_per_mille = random_.chance(500) ? random_.below(500) : 0;
   network_.weather.lost_welcome_per_mille = random_.below(400);
   network_.weather.cut_per_mille = random_.below(500);
   network_.cut_one();
@@ -385,20 +394,28 @@ void Simulation::copy_back() {
 
 // --- the end
 
-void Simulation::heal() {
+// No fault happens any more. What goes wrong in the sessions that there are is not made good by new ones.
+void Simulation::calm() {
   healing_ = true;
-  note("everything is healed");
+  note("the faults end");
   network_.weather = {};
   network_.weather.latency_max = milliseconds(2);
   server_.crash_in(0, false);
   server_.crash_in_sync(0, false);
-  if (server_.running()) server_.stop();
-  restart_server(seconds(5));
+  // One that was being stopped when it should have been started.
+  restart_server(seconds(12));
   for (auto& device : devices_) {
     device->crash_in(0, nullptr);
     device->stop_reading();
     scheduler_.after(random_.duration(seconds(5)), [&device] { device->start(); });
   }
+}
+
+void Simulation::heal() {
+  calm();
+  note("everything is healed");
+  if (server_.running()) server_.stop();
+  restart_server(seconds(5));
 }
 
 void Simulation::settle(const std::string& when) {

@@ -24,6 +24,7 @@ struct Outcome {
   uint64_t tasks = 0;
   std::vector<std::string> happened;  // what went on when, in plain words
   std::string summary;                // how much happened
+  Server::Sessions sessions;
 };
 
 class Simulation {
@@ -57,6 +58,7 @@ class Simulation {
   void note(const std::string& what);
 
   // --- the end
+  void calm();
   void heal();
   bool settled() const;
   // What is not, in a sentence.

@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
   uint64_t violations = 0, hash = 0, ran = 0, acked = 0;
+  tidings::sim::Server::Sessions sessions;
   for (uint64_t i = 0; i < seeds; ++i) {
     if (seconds_max > 0 && elapsed() > seconds_max) break;
     const uint64_t seed = first_seed + i;
@@ -53,6 +54,10 @@ int main(int argc, char** argv) {
     const auto outcome = simulation.run();
     ++ran;
     acked += outcome.verdict.acked;
+    sessions.resumes += outcome.sessions.resumes;
+    sessions.dirties += outcome.sessions.dirties;
+    sessions.link_gaps += outcome.sessions.link_gaps;
+    sessions.slow += outcome.sessions.slow;
     hash = hash * 0x9E3779B97F4A7C15ull + outcome.hash;
     if (verbose) {
       for (const auto& line : outcome.happened) fmt::print(stderr, "  {}\n", line);
@@ -66,8 +71,10 @@ int main(int argc, char** argv) {
   const auto speed = static_cast<double>(ran) / std::max(elapsed(), 1e-9);
   if (json) {
     fmt::print(
-        "{{\"seeds\":{},\"violations\":{},\"hash\":\"{:016x}\",\"acked\":{},\"seeds_per_second\":{:.1f}}}\n",
-        ran, violations, hash, acked, speed);
+        "{{\"seeds\":{},\"violations\":{},\"hash\":\"{:016x}\",\"acked\":{},\"resumes\":{},\"dirty\":{},"
+        "\"link_gaps\":{},\"slow_consumers\":{},\"seeds_per_second\":{:.1f}}}\n",
+        ran, violations, hash, acked, sessions.resumes, sessions.dirties, sessions.link_gaps, sessions.slow,
+        speed);
   } else {
     fmt::print("{} seeds, {} violations, {} ticks, hash {:016x}, {:.1f} seeds/s\n", ran, violations, acked,
                hash, speed);
