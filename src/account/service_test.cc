@@ -218,13 +218,13 @@ TEST_F(ServiceTest, OnRealThreadsEveryCallIsAnsweredOnce) {
   std::atomic<int> answered = 0, good = 0;
   {
     LocalService real({accounts,
-                  clock,
-                  random,
-                  real_home,
-                  real_sql,
-                  real_hashing,
-                  limits,
-                  {crypto_pwhash_OPSLIMIT_MIN, crypto_pwhash_MEMLIMIT_MIN}});
+                       clock,
+                       random,
+                       real_home,
+                       real_sql,
+                       real_hashing,
+                       limits,
+                       {crypto_pwhash_OPSLIMIT_MIN, crypto_pwhash_MEMLIMIT_MIN}});
     ASSERT_TRUE(real.start().ok());
     constexpr int people = 20;
     for (int i = 0; i < people; ++i) {
