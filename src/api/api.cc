@@ -59,8 +59,8 @@ Api::Api(Parts parts)
 
 void Api::on_request(net::HttpRequest request, net::HttpReply reply) {
   auto found = router_.find(request.method, request.path);
-  const auto call =
-      std::make_shared<Call>(std::move(request), std::move(reply), random_id(parts_.random), metrics_);
+  const auto call = std::make_shared<Call>(std::move(request), std::move(reply), random_id(parts_.random),
+                                           metrics_, alive_);
   if (!call->admit(parts_.gateway.rates().call(call->request().peer, parts_.clock.monotonic()))) return;
   if (!found.route) {
     if (found.allowed.empty()) return call->refuse({Code::not_found, ""});

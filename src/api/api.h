@@ -44,7 +44,7 @@ class Api : public net::HttpHandler {
   std::unique_ptr<base::Registry> own_registry_;
   Metrics metrics_;
   Router router_;
-  // An answer of accounts may come when this is gone.
+  // An answer of accounts may come when this is gone, and a call may wait for one still.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

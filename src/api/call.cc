@@ -62,17 +62,19 @@ std::string id_of(const net::HttpRequest& request, std::string made) {
 
 }  // namespace
 
-Call::Call(net::HttpRequest request, net::HttpReply reply, std::string request_id, Metrics& metrics)
+Call::Call(net::HttpRequest request, net::HttpReply reply, std::string request_id, Metrics& metrics,
+           std::weak_ptr<bool> api)
     : request_(std::move(request)),
       reply_(std::move(reply)),
       request_id_(id_of(request_, std::move(request_id))),
-      metrics_(metrics) {
+      metrics_(metrics),
+      api_(std::move(api)) {
   metrics_.calls.add();
   metrics_.under_way.add(1);
 }
 
 Call::~Call() {
-  if (reply_) metrics_.under_way.add(-1);
+  if (reply_ && !api_.expired()) metrics_.under_way.add(-1);
 }
 
 bool Call::admit(const gateway::Rates::Asked& asked) {

@@ -21,7 +21,8 @@ net::HttpResponse problem_response(const wire::Problem& problem, std::string_vie
 class Call {
  public:
   // The asker's own X-Request-Id is kept if it is one (1 to 64 of A-Z a-z 0-9 - _ .), else `request_id`.
-  Call(net::HttpRequest request, net::HttpReply reply, std::string request_id, Metrics& metrics);
+  Call(net::HttpRequest request, net::HttpReply reply, std::string request_id, Metrics& metrics,
+       std::weak_ptr<bool> api);
   ~Call();
 
   const net::HttpRequest& request() const { return request_; }
@@ -58,6 +59,7 @@ class Call {
   net::HttpReply reply_;
   const std::string request_id_;
   Metrics& metrics_;
+  const std::weak_ptr<bool> api_;  // whose metrics they are; who waits for a gateway may outlive it
   std::string route_ = "-";
   std::vector<gateway::Budget> budgets_;
   std::vector<std::string> parameters_;

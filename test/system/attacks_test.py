@@ -11,6 +11,7 @@ import socket
 import struct
 import time
 
+import harness
 from harness import Client, SystemTest, main, v7
 
 KIB, MIB = 1024, 1024 * 1024
@@ -161,7 +162,9 @@ class Attacks(SystemTest):
         print(f"  {self.id().rsplit('.', 1)[1]}: memory {grown / MIB:+.1f} MiB, {messages} messages of others, "
               f"the slowest {slowest * 1000:.0f} ms", flush=True)
         self.assertTrue(self.server.lives(), self.server.said())
-        self.assertLess(grown, self.growth_bytes_max)
+        # A sanitizer keeps what was freed (256 MiB of it): there the bound would say nothing.
+        if not harness.is_sanitized():
+            self.assertLess(grown, self.growth_bytes_max)
         self.assertGreater(messages, 0)
         self.assertLess(slowest, SLOWEST_SECONDS)
 

@@ -41,6 +41,12 @@ def v4():
     return str(uuid.uuid4())
 
 
+def is_sanitized():
+    """Whether the program was built with AddressSanitizer."""
+    with open(BINARY, "rb") as program:
+        return b"__asan_init" in program.read()
+
+
 class Server:
     """`tidings serve` on a port of the system's choice. Keeps its data directory when it is started again.
 
