@@ -263,8 +263,11 @@ void Outbox::erase(const model::ClientId& client_id) {
   const auto conversation = index_.find(client_id);
   if (conversation == index_.end()) return;
   const auto queue = queues_.find(conversation->second);
-  // accept() has moved the message out, but not its client id.
-  std::erase_if(queue->second, [&](const Entry& e) { return e.message.client_id == client_id; });
+  // accept() has moved the message out, but not its client id. It is mostly the first; behind it may be a
+  // hundred thousand.
+  const auto entry =
+      std::ranges::find(queue->second, client_id, [](const Entry& e) { return e.message.client_id; });
+  if (entry != queue->second.end()) queue->second.erase(entry);
   if (queue->second.empty()) queues_.erase(queue);
   index_.erase(conversation);
 }
