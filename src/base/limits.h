@@ -33,21 +33,21 @@ struct Limits {
   nanoseconds silence_timeout = std::chrono::seconds(70);       // nothing from the client: closed
   size_t hellos_in_flight_max = 256;                            // being checked, of a shard; more wait
   size_t hellos_waiting_max = 4096;                             // of a shard: busy, with the time to wait
-  size_t unacked_frames_max = 512;         // counted frames of a session that are not acked, and their bytes:
-  size_t unacked_bytes_max = 256 * 1024;   // pull mode; twice as much by answers alone: slow_consumer
-  size_t outbox_bytes_high = 64 * 1024;    // unsent bytes above which a session is read no more, and given no
-                                           // more to send
-  size_t dirty_conversations_max = 4096;   // left out in pull mode; beyond it the client is told to sync
+  size_t unacked_frames_max = 512;        // counted frames of a session that are not acked, and their bytes:
+  size_t unacked_bytes_max = 256 * 1024;  // pull mode; twice as much by answers alone: slow_consumer
+  size_t outbox_bytes_high = 64 * 1024;   // unsent bytes above which a session is read no more, and given no
+                                          // more to send
+  size_t dirty_conversations_max = 4096;  // left out in pull mode; beyond it the client is told to sync
   nanoseconds progress_timeout = std::chrono::seconds(60);  // in pull mode or above outbox_bytes_high, and
                                                             // neither acks nor takes: slow_consumer
   nanoseconds resume_timeout = std::chrono::seconds(120);   // a session without a connection: forgotten
-  size_t parked_sessions_max = 16'000;  // of a shard, without a connection; the longest is forgotten
+  size_t parked_sessions_max = 16'000;   // of a shard, without a connection; the longest is forgotten
   size_t parked_bytes_max = 128u << 20;  // unacked bytes of those of a shard; beyond it they are in pull mode
-  nanoseconds poll_wait = std::chrono::seconds(25);    // a long-poll without anything to tell
+  nanoseconds poll_wait = std::chrono::seconds(25);  // a long-poll without anything to tell
   size_t polls_elsewhere_max = 16'000;  // calls of a shard that wait for a session of another one: busy
   nanoseconds drain_window = std::chrono::seconds(5);  // sessions are asked to move, then told to go
-  size_t sends_in_flight_max = 32;           // unanswered requests of one session: busy
-  size_t unacked_places_max = 512;           // places sent to a session whose ack would be a mark; beyond it delivered
+  size_t sends_in_flight_max = 32;                     // unanswered requests of one session: busy
+  size_t unacked_places_max = 512;  // places sent to a session whose ack would be a mark; beyond it delivered
                                     // is derived only after the next page
   size_t unsettled_conversations_max = 16'384;  // listed by a session's syncs and not pulled; beyond it
                                                 // delivered is not derived in that session

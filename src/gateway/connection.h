@@ -26,7 +26,7 @@ struct Held {
 struct Greeting {
   wire::Hello hello;
   base::MonotonicTime time{};  // when the connection was opened
-  account::Identity who;  // once it is checked
+  account::Identity who;       // once it is checked
   std::vector<Held> held;
   size_t held_bytes = 0;
 };
