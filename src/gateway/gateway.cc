@@ -162,8 +162,11 @@ void Gateway::State::tell_gap() {
   for (auto& [number, session] : shared.sessions) session->on_gap();
 }
 
-std::vector<model::DeviceId> Gateway::devices() const {
-  return state_->shared.people.devices();
+std::vector<DeviceHello> Gateway::device_hellos() const {
+  const auto& people = state_->shared.people;
+  std::vector<DeviceHello> all;
+  for (const auto device : people.devices()) all.push_back(people.with_device(device)->device_hello());
+  return all;
 }
 
 void Gateway::on_link_lost(size_t core_shard) {

@@ -48,7 +48,9 @@ class CoreDoor {
   void welcome(net::FileDescriptor socket);
   void take(Control& from, AccountAsk& ask);
   void take(Control& from, const gateway::DeviceHello& hello);
+  void take(Control& from, Alive& alive);
   void tell_all(const ControlDown& frame, const Control* except = nullptr);
+  // Once a second. Also ends those that say nothing.
   void tell_status();
 
   const Parts parts_;

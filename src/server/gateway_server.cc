@@ -17,7 +17,8 @@ namespace {
 constexpr auto drain_timeout = std::chrono::seconds(5);  // beyond Limits::drain_window
 
 // What the core says of itself, as soon as there is one.
-base::Result<CoreFacts> ask_core(const std::string& path, const std::function<bool()>& interrupted) {
+base::Result<CoreFacts> ask_core(const std::string& path, const base::Limits& limits,
+                                 const std::function<bool()>& interrupted) {
   CoreFacts facts;
   net::Reactor reactor("core");
   std::unique_ptr<ControlClient> client;
@@ -30,7 +31,7 @@ base::Result<CoreFacts> ask_core(const std::string& path, const std::function<bo
           facts = *first;
           std::exchange(*done, base::Task())();
         },
-        [&client] { client->again(); }});
+        [&client] { client->again(); }, Alive{}, limits});
     reactor.post([&client] { client->start(); });
     reactor.start();
   });
@@ -97,7 +98,7 @@ void GatewayServer::build(const CoreFacts& facts) {
 }
 
 base::Status GatewayServer::start(const std::function<bool()>& interrupted) {
-  const auto facts = ask_core(config.core, interrupted);
+  const auto facts = ask_core(config.core, config.limits, interrupted);
   if (!facts) return base::fail(facts.error());
   build(*facts);
   const auto connected = begin([this](base::Task done) { connection->start(std::move(done)); });

@@ -188,6 +188,7 @@ TEST(ControlFrames, AnyBytesAreTakenOrRefused) {
   const std::vector<base::Bytes> messages{
       encode_control(ControlUp(AccountAsk{7, call::LogIn{"ann", "password", "phone", "10.0.0.1"}})),
       encode_control(ControlUp(gateway::DeviceHello{{1}, {}, 2, 3})),
+      encode_control(ControlUp(Alive{{1, 2}})),
       encode_control(ControlDown(CoreFacts{4, {1, {2}, base::epoch}, {{1, {2}, base::epoch}}})),
       encode_control(ControlDown(CoreStatus{base::epoch, true})),
       encode_control(ControlDown(AccountAnswer{1, "bytes"}))};

@@ -91,4 +91,15 @@ void CoreSocket::link(const LinkHello& hello, net::FileDescriptor socket) {
   });
 }
 
+void CoreSocket::close_links(const std::vector<uint64_t>& gateways) {
+  for (size_t index = 0; index < rooms_.size(); ++index) {
+    parts_.shards[index].reactor.post([this, alive = std::weak_ptr(alive_), index, gateways] {
+      if (alive.expired()) return;
+      for (const auto gateway : gateways) {
+        if (rooms_[index].links.erase(gateway) > 0) --links_;
+      }
+    });
+  }
+}
+
 }  // namespace tidings::socket

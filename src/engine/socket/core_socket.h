@@ -34,6 +34,10 @@ class CoreSocket {
   static base::Result<std::unique_ptr<CoreSocket>> listen(Parts parts);
   ~CoreSocket();
 
+  // Ends the Links of these gateways, whose process does not turn any more. Thread: the first shard's
+  // reactor.
+  void close_links(const std::vector<uint64_t>& gateways);
+
  private:
   // A connection whose hello is awaited.
   struct Guest;
