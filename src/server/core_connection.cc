@@ -29,10 +29,10 @@ CoreConnection::CoreConnection(Parts parts)
     std::vector<ports::LinkToCore*> to_core;
     auto& mine = links_.emplace_back();
     for (size_t core = 0; core < parts_.facts.shard_count; ++core) {
-      mine.push_back(std::make_unique<socket::GatewayEnd>(
-          socket::GatewayEnd::Parts{*parts_.reactors[i], gateway, gateway.id(), core, parts_.limits,
-                                    [this, i] { report(&CoreConnection::opened, generations_[i]); },
-                                    [this, i] { report(&CoreConnection::lost, generations_[i]); }}));
+      mine.push_back(std::make_unique<socket::GatewayEnd>(socket::GatewayEnd::Parts{
+          *parts_.reactors[i], gateway, gateway.id(), core, parts_.limits,
+          [this, i] { report(&CoreConnection::opened, generations_[i]); },
+          [this, i] { report(&CoreConnection::lost, generations_[i]); }, parts_.link_up_bytes}));
       to_core.push_back(mine.back().get());
     }
     gateway.set_links(std::move(to_core));

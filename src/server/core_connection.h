@@ -30,6 +30,7 @@ class CoreConnection {
     CoreFacts facts;  // what the core said when the process began
     const base::Limits& limits;
     std::function<void(std::string)> fatal;  // the core is not the one that this process was built for
+    base::Gauge* link_up_bytes = nullptr;    // may be null
   };
   // Gives the gateways their links, which are closed. Before the reactors run.
   explicit CoreConnection(Parts parts);

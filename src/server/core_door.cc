@@ -4,11 +4,30 @@
 #include <utility>
 
 #include "base/log_line.h"
+#include "server/link_gauges.h"
 #include "server/remote_accounts.h"
 
 namespace tidings::server {
 
-namespace {}  // namespace
+namespace {
+
+base::Gauge& processes(base::Registry& metrics) {
+  return metrics.gauge("tidings_gateway_processes", "Gateway processes that are connected.");
+}
+base::Gauge& links(base::Registry& metrics) {
+  return metrics.gauge("tidings_gateway_links", "Links of gateway processes.");
+}
+base::Gauge& guests(base::Registry& metrics) {
+  return metrics.gauge("tidings_gateway_link_guests",
+                       "Connections of gateway processes that owe their hello.");
+}
+base::Gauge& queue_bytes(base::Registry& metrics) {
+  return metrics.gauge(
+      "tidings_gateway_control_queue_bytes",
+      "What gateway processes have not read of their control connections, as of the last second.");
+}
+
+}  // namespace
 
 // One gateway process.
 struct CoreDoor::Control : net::UnixStream::Handler {
@@ -64,9 +83,13 @@ base::Result<std::unique_ptr<CoreDoor>> CoreDoor::open(Parts parts, std::vector<
   CoreDoor& d = *door;
   d.lineages_ = std::move(lineages);
   socket::CoreSocket::Parts socket_parts{
-      d.parts_.path, {}, d.parts_.limits, [&d](const socket::ControlHello&, net::FileDescriptor socket) {
-        d.welcome(std::move(socket));
-      }};
+      d.parts_.path,
+      {},
+      d.parts_.limits,
+      [&d](const socket::ControlHello&, net::FileDescriptor socket) { d.welcome(std::move(socket)); },
+      &links(d.parts_.metrics),
+      &guests(d.parts_.metrics),
+      &link_down_bytes(d.parts_.metrics)};
   for (size_t i = 0; i < d.parts_.reactors.size(); ++i) {
     socket_parts.shards.push_back({*d.parts_.reactors[i], d.parts_.core.shard(i)});
   }
@@ -81,10 +104,15 @@ base::Result<std::unique_ptr<CoreDoor>> CoreDoor::open(Parts parts, std::vector<
   return door;
 }
 
-CoreDoor::CoreDoor(Parts parts) : parts_(std::move(parts)), processes_(processes(parts_.metrics)) {}
+CoreDoor::CoreDoor(Parts parts)
+    : parts_(std::move(parts)),
+      processes_(processes(parts_.metrics)),
+      queue_bytes_(queue_bytes(parts_.metrics)),
+      calls_(RemoteAccounts::calls(parts_.metrics)) {}
 
-base::Gauge& CoreDoor::processes(base::Registry& metrics) {
-  return metrics.gauge("tidings_gateway_processes", "Gateway processes that are connected.");
+void CoreDoor::show_metrics(base::Registry& metrics) {
+  for (auto* gauge : {processes, links, guests, queue_bytes, link_down_bytes, RemoteAccounts::calls})
+    gauge(metrics);
 }
 
 CoreDoor::~CoreDoor() {
@@ -138,10 +166,15 @@ void CoreDoor::tell_all(const ControlDown& frame, const Control* except) {
 void CoreDoor::tell_status() {
   timer_ = parts_.reactors.front()->after(control_interval, [this] { tell_status(); });
   tell_all(CoreStatus{parts_.log.time(), parts_.log.refuses().has_value()});
+  size_t unsent = 0, calls = 0;
   for (auto& [number, control] : controls_) {
+    unsent += control->stream.unsent_bytes();
+    calls += control->in_flight;
     control->silent += control_interval;
     if (control->silent > parts_.limits.core_silence_timeout) control->end("says nothing");
   }
+  queue_bytes_.set(unsent);
+  calls_.set(calls);
 }
 
 void CoreDoor::on_lineage(const model::Lineage& lineage) {

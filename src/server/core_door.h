@@ -34,7 +34,8 @@ class CoreDoor {
   static base::Result<std::unique_ptr<CoreDoor>> open(Parts parts, std::vector<model::Lineage> lineages);
   ~CoreDoor();
 
-  static base::Gauge& processes(base::Registry& metrics);
+  // Its metrics stand there even where no gateway process may come.
+  static void show_metrics(base::Registry& metrics);
 
   // One that is not among those told to open(). Thread: any.
   void on_lineage(const model::Lineage& lineage);
@@ -59,6 +60,7 @@ class CoreDoor {
   std::map<uint64_t, std::unique_ptr<Control>> controls_;
   uint64_t last_control_ = 0;
   base::Gauge& processes_;
+  base::GaugePart queue_bytes_, calls_;
   base::TimerId timer_ = 0;
   // Expires with this: what was posted and comes later is dropped.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -7,6 +7,7 @@
 #include "engine/embedded/system_clock.h"
 #include "engine/embedded/system_random.h"
 #include "server/core_connection.h"
+#include "server/link_gauges.h"
 #include "server/listening.h"
 #include "server/waiting.h"
 
@@ -88,12 +89,13 @@ void GatewayServer::build(const CoreFacts& facts) {
     shards.push_back(reactors.back().get());
     all.push_back(reactors.back().get());
   }
-  accounts = std::make_unique<RemoteAccounts>(*shards[0], config.limits);
+  accounts = std::make_unique<RemoteAccounts>(*shards[0], config.limits, &RemoteAccounts::calls(registry));
   gateways = std::make_unique<GatewayNode>(GatewayNode::Parts{
       shards, core_time, random, *accounts, config.limits, registry, facts.lineage, facts.lineages,
       [this](const gateway::DeviceHello& hello) { connection->announce(hello); }});
-  connection = std::make_unique<CoreConnection>(
-      CoreConnection::Parts{config.core, all, *gateways, *accounts, core_time, facts, config.limits, fatal});
+  connection = std::make_unique<CoreConnection>(CoreConnection::Parts{config.core, all, *gateways, *accounts,
+                                                                      core_time, facts, config.limits, fatal,
+                                                                      &link_up_bytes(registry)});
   for (auto& reactor : reactors) reactor->start();
 }
 
