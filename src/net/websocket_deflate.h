@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 struct z_stream_s;  // zlib's
 
@@ -53,8 +54,8 @@ class WebSocketDeflate {
 
   std::unique_ptr<z_stream_s, EndInflater> inflater_;
   std::unique_ptr<z_stream_s, EndDeflater> deflater_;
-  std::string inflated_;
-  std::string deflated_;
+  std::vector<char> inflated_;
+  std::vector<char> deflated_;
 };
 
 }  // namespace tidings::net
