@@ -10,6 +10,7 @@
 #include <rocksdb/db.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -89,6 +90,7 @@ ServerProcess::ServerProcess(const std::string& binary, const std::string& data,
   CPU_ZERO(&all_cores);
   pid_ = fork();
   if (pid_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // a load that gives up leaves no server behind
     if (options.core >= 0) {
       pin(0, options.core);
     } else {

@@ -111,6 +111,7 @@ void Gateway::State::on_tick() {
                                    static_cast<int64_t>(std::exchange(shared.unacked_bytes, unacked_bytes)));
   for (auto& [number, connection] : shared.connections) connection->on_tick(now);
   shared.forget_parked();
+  shared.replaced.settle(now);
   for (auto& asker : shared.pending.take_overdue(now)) refuse(asker, {wire::Code::busy, ""});
   while (!polls_elsewhere.empty() && polls_elsewhere.begin()->second.deadline <= now)
     answer_poll(polls_elsewhere.begin()->first, wire::problem(wire::Code::busy));

@@ -19,6 +19,9 @@ struct Metrics {
         unacked_bytes(registry.gauge("tidings_gateway_unacked_bytes",
                                      "What all sessions hold unacked, as of the last second.")),
         hellos_waiting(registry.gauge("tidings_gateway_hellos_waiting", "Hellos that wait to be checked.")),
+        polls_replaced(
+            registry.gauge("tidings_gateway_polls_replaced",
+                           "Replaced sessions of long-polls whose clients are told with their next call.")),
         resumed(registry.counter("tidings_gateway_resumed_total", "Sessions that went on by resume.")),
         dirty(registry.counter("tidings_gateway_dirty_total",
                                "Times that a session was told what it was not sent.")),
@@ -54,6 +57,7 @@ struct Metrics {
   base::Gauge& pulling;        // sessions in pull mode
   base::Gauge& unacked_bytes;  // of all sessions, as of the last second
   base::Gauge& hellos_waiting;
+  base::Gauge& polls_replaced;  // sessions whose client is told with its next call
   base::Counter& resumed;
   base::Counter& dirty;  // frames
   base::Gauge& under_way;

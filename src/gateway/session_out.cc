@@ -51,7 +51,9 @@ void Session::send_uncounted(std::string_view frame) {
 bool Session::is_full(size_t more_bytes) const {
   const auto& limits = shared_.parts.limits;
   if (ring_.frames() == 0) return false;
-  return ring_.frames() >= limits.unacked_frames_max || ring_.bytes() + more_bytes > limits.unacked_bytes_max;
+  // What waits for the socket lies in the ring, too.
+  const size_t held = ring_.bytes() + (connection_ ? connection_->outbox_bytes() : 0);
+  return ring_.frames() >= limits.unacked_frames_max || held + more_bytes > limits.unacked_bytes_max;
 }
 
 bool Session::takes(size_t bytes) {

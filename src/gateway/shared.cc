@@ -20,6 +20,7 @@ Shared::Shared(Gateway::Parts p)
              [this](const MarkKey& key, model::Seq seq) { return hand_over_delivered(key, seq); }}),
       admission(parts.limits),
       parked(parts.limits, metrics.parked, metrics.parked_bytes),
+      replaced(parts.limits, metrics.polls_replaced),
       last_tick(parts.clock.monotonic()) {
   // 0 stands for "nobody" in a record.
   while (gateway == 0) gateway = parts.random.u64();

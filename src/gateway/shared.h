@@ -16,6 +16,7 @@
 #include "gateway/pending.h"
 #include "gateway/people.h"
 #include "gateway/rates.h"
+#include "gateway/replaced.h"
 #include "gateway/session_name.h"
 #include "gateway/wanted.h"
 
@@ -36,6 +37,7 @@ struct Shared {
   Branches branches;
   Admission admission;
   Parked parked;
+  Replaced replaced;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions;  // welcomed ones; most have a connection
   uint64_t last_number = 0;                                         // of either
