@@ -193,6 +193,7 @@ void Swarm::take_frame(Session& session, std::string_view frame) {
   } else if (frame.starts_with(R"({"type":"event")") ||
              frame.find(R"("ephemeral":true)") == std::string_view::npos) {
     session.acks.taken(1, frame.size(), time_);
+    session.acks.heard(true);
   }
   if (on_frame) on_frame(session, frame);
 }
