@@ -215,7 +215,7 @@ void Gateway::State::take(ports::Reply& reply) {
 void Gateway::State::take(ports::EventOut& event) {
   Session* except = event.except_session == 0 ? nullptr : shared.session(event.except_session);
   for (const auto user : event.people) {
-    for (Session* session : shared.people.sessions_of(user)) {
+    for (Session* session = shared.people.sessions_of(user); session; session = session->next_of_person) {
       if (session != except) session->on_event(event);
     }
   }
@@ -225,7 +225,8 @@ void Gateway::State::take(ports::EventOut& event) {
 
 void Gateway::State::take(ports::ReceiptOut& receipt) {
   for (const auto user : receipt.people) {
-    for (Session* session : shared.people.sessions_of(user)) session->on_receipt(receipt);
+    for (Session* session = shared.people.sessions_of(user); session; session = session->next_of_person)
+      session->on_receipt(receipt);
   }
 }
 
