@@ -68,10 +68,7 @@ double Cluster::gateways_cpu_seconds() const {
 Memory Cluster::gateways_memory() const {
   Memory all;
   for (const auto& gateway : gateways_) {
-    if (!gateway) continue;
-    const Memory one = gateway->memory();
-    all.resident += one.resident;
-    all.proportional += one.proportional;
+    if (gateway) all += gateway->memory();
   }
   return all;
 }

@@ -110,9 +110,9 @@ HoldFigures hold(const Held& servers, const HoldPlan& plan) {
   f.load_connect_us = (cpu_seconds(loads) - load_seconds) * 1e6 / added;
   std::this_thread::sleep_for(settle);
   const Memory edge_after = servers.edge_memory(), core_after = core_memory();
-  f.bytes = (edge_after.resident - edge.resident) / added;
-  f.proportional_bytes = (edge_after.proportional - edge.proportional) / added;
-  f.core_bytes = (core_after.resident - core.resident) / added;
+  f.bytes = (edge_after.own - edge.own) / added;
+  f.resident_bytes = (edge_after.resident - edge.resident) / added;
+  f.core_bytes = (core_after.own - core.own) / added;
   f.edge_mib = edge_after.proportional / mebibyte;
   f.core_mib = core_after.proportional / mebibyte;
   const double slab_after = socket_slab_bytes();
@@ -162,11 +162,7 @@ HoldFigures hold_raw(size_t servers, const std::string& certificate, const std::
   }
   held.edge_memory = [&] {
     Memory memory;
-    for (const auto& server : all) {
-      const Memory one = server->memory();
-      memory.resident += one.resident;
-      memory.proportional += one.proportional;
-    }
+    for (const auto& server : all) memory += server->memory();
     return memory;
   };
   held.edge_cpu_seconds = [&] {

@@ -26,8 +26,7 @@ struct HoldFigures {
   uint64_t sessions = 0, came_again = 0, sent = 0, delivered = 0;
   double connect_seconds = 0;
   // For each session; of the kernel for both ends of a connection.
-  double bytes = 0, proportional_bytes = 0, core_bytes = 0, kernel_bytes = 0, connect_us = 0,
-         core_connect_us = 0;
+  double bytes = 0, resident_bytes = 0, core_bytes = 0, kernel_bytes = 0, connect_us = 0, core_connect_us = 0;
   // A second and session, while they beat.
   double heartbeat_us = 0, core_heartbeat_us = 0;
   double load_connect_us = 0;

@@ -50,12 +50,12 @@ Both measure(const Options& options, bool tls) {
 
 void print(const char* what, const HoldFigures& f) {
   fmt::print("{:>12} {:>9} {:>11.0f} {:>11.0f} {:>11.0f} {:>11.0f} {:>9.1f} {:>9.1f} {:>9.3f} {:>9.3f}\n",
-             what, f.sessions, f.bytes, f.proportional_bytes, f.core_bytes, f.kernel_bytes, f.connect_us,
+             what, f.sessions, f.bytes, f.resident_bytes, f.core_bytes, f.kernel_bytes, f.connect_us,
              f.core_connect_us, f.heartbeat_us, f.core_heartbeat_us);
 }
 
 void add(Object& out, const std::string& prefix, const HoldFigures& f) {
-  out.number(prefix + "bytes", f.bytes).number(prefix + "proportional_bytes", f.proportional_bytes);
+  out.number(prefix + "bytes", f.bytes).number(prefix + "resident_bytes", f.resident_bytes);
   out.number(prefix + "core_bytes", f.core_bytes).number(prefix + "kernel_bytes", f.kernel_bytes);
   out.number(prefix + "connect_s", f.connect_seconds).number(prefix + "connect_us", f.connect_us);
   out.number(prefix + "core_connect_us", f.core_connect_us);
@@ -98,7 +98,7 @@ int main_program(int argc, char** argv) {
   const Both& first = options.plain ? plain : tls;
   if (!options.json) {
     fmt::print("{:>12} {:>9} {:>11} {:>11} {:>11} {:>11} {:>9} {:>9} {:>9} {:>9}\n", "for each", "sessions",
-               "resident", "proport.", "core", "kernel", "connect", "core us", "us/s", "core us/s");
+               "bytes", "resident", "core", "kernel", "connect", "core us", "us/s", "core us/s");
     if (options.plain) print("plain", plain.ours);
     if (options.plain && options.raw) print("raw", plain.raw);
     if (options.tls) print("TLS", tls.ours);

@@ -188,6 +188,13 @@ double cpu_seconds_of(pid_t pid) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }
 
+Memory& Memory::operator+=(const Memory& other) {
+  own += other.own;
+  resident += other.resident;
+  proportional += other.proportional;
+  return *this;
+}
+
 Memory memory_of(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/smaps_rollup");
   Memory memory;
@@ -197,6 +204,7 @@ Memory memory_of(pid_t pid) {
     std::string name;
     double kibibytes = 0;
     if (!(words >> name >> kibibytes)) continue;
+    if (name == "Private_Clean:" || name == "Private_Dirty:") memory.own += kibibytes * 1024;
     if (name == "Rss:") memory.resident = kibibytes * 1024;
     if (name == "Pss:") memory.proportional = kibibytes * 1024;
   }

@@ -49,7 +49,10 @@ struct ServerOptions {
 };
 
 struct Memory {
-  double resident = 0, proportional = 0;  // bytes; the second counts what is shared in parts
+  double own = 0;           // bytes in pages that no other process has: what grows with sessions
+  double resident = 0;      // all
+  double proportional = 0;  // pages of several processes in parts
+  Memory& operator+=(const Memory& other);
 };
 Memory memory_of(pid_t pid);
 // User + system time so far.
