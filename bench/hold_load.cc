@@ -26,6 +26,7 @@ HoldLoad::HoldLoad(Plan plan, Board& board)
     board_.counts[came_again] += 1;
     swarm_.connect_later(s, plan_.port, again_pause);
   };
+  swarm_.connects_at_once = 32;  // of each of many loads
   swarm_.acknowledges = !plan_.raw;
   swarm_.heartbeats = true;
   for (const Person& person : plan_.people) swarm_.add(person);

@@ -17,6 +17,7 @@ constexpr size_t raw_sessions_max = 2 * sessions_per_process_max;
 
 struct Options {
   size_t sessions = 1'000'000;
+  size_t gateways = 0;  // 0: as many as the sessions need
   double seconds = 30;
   bool json = false;
   std::string binary;
@@ -35,17 +36,20 @@ int main_program(int argc, char** argv) {
       options.json = true;
     } else if (flag == "--sessions") {
       options.sessions = std::stoul(value());
+    } else if (flag == "--gateways") {
+      options.gateways = std::stoul(value());
     } else if (flag == "--seconds") {
       options.seconds = std::stod(value());
     } else if (flag == "--binary") {
       options.binary = value();
     } else {
       give_up("unknown flag " + flag +
-              " (there are --quick, --json, --sessions N, --seconds S, --binary PATH)");
+              " (there are --quick, --json, --sessions N, --gateways N, --seconds S, --binary PATH)");
     }
   }
   const size_t processes =
-      std::max<size_t>(2, (options.sessions + sessions_per_process_max - 1) / sessions_per_process_max);
+      std::max<size_t>(std::max<size_t>(2, options.gateways),
+                       (options.sessions + sessions_per_process_max - 1) / sessions_per_process_max);
   const Directory directory;
   auto people = make_people(directory.path(), static_cast<int>(options.sessions));
   HoldPlan plan;

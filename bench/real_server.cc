@@ -8,6 +8,7 @@
 #include <memory>
 #include <sstream>
 
+#include <fcntl.h>
 #include <rocksdb/db.h>
 #include <sched.h>
 #include <signal.h>
@@ -130,6 +131,7 @@ ServerProcess::ServerProcess(const std::string& binary, const std::string& data,
   arguments.push_back(nullptr);
   int out[2];
   if (pipe(out) != 0) give_up("pipe");
+  fcntl(out[1], F_SETPIPE_SZ, 1 << 20);  // nobody reads what it says later
   cpu_set_t all_cores;
   CPU_ZERO(&all_cores);
   pid_ = fork();
