@@ -229,7 +229,7 @@ void Gateway::State::take(ports::EventOut& event) {
 void Gateway::State::take(ports::ReceiptOut& receipt) {
   const Frame frame(receipt.bytes);
   for (const auto user : receipt.people) {
-    for (Session* session : shared.people.sessions_of(user)) {
+    for (Session* session = shared.people.sessions_of(user); session; session = session->next_of_person) {
       fan_out.catch_up(*session);
       session->on_receipt(receipt, frame);
     }

@@ -69,6 +69,9 @@ class Session {
   // Something was lost, and nobody knows what.
   void on_gap();
 
+  // Of People: another session of the same person.
+  Session* next_of_person = nullptr;
+
   // Answers to its requests.
   void on_reply(const SessionAsker& asker, const ports::Reply& reply);
   void on_page(const SessionAsker& asker, const wire::Answer<ports::Page>& page);
