@@ -158,8 +158,14 @@ void Gateway::on_down(size_t core_shard, ports::DownBatch batch) {
     if (!TIDINGS_SEED_BUG(9)) state.tell_gap();
   }
   for (auto& frame : batch.frames) {
+    // An answer is heard behind the events that stand before it, by whoever asked.
+    const bool asks_for_itself = std::holds_alternative<ports::EventOut>(frame) ||
+                                 std::holds_alternative<ports::ReceiptOut>(frame) ||
+                                 std::holds_alternative<ports::Reply>(frame);
+    if (!asks_for_itself) state.fan_out.flush();
     std::visit([&](auto& f) { state.take(f); }, frame);
   }
+  state.fan_out.flush();
 }
 
 void Gateway::State::refuse_under_way() {
@@ -224,25 +230,25 @@ void Gateway::State::take(ports::Reply& reply) {
                                                 reply.id, reply.time, reply.duplicate});
   }
   auto& ours = std::get<SessionAsker>(*asker);
-  if (Session* session = shared.session(ours.session)) session->on_reply(ours, reply);
+  if (Session* session = shared.session(ours.session)) {
+    fan_out.catch_up(*session);
+    session->on_reply(ours, reply);
+  }
   if (reply.durable != base::MonotonicTime())
     shared.metrics.durable_to_tick.observe(shared.now() - reply.durable);
 }
 
 void Gateway::State::take(ports::EventOut& event) {
-  Session* except = event.except_session == 0 ? nullptr : shared.session(event.except_session);
-  for (const auto user : event.people) {
-    for (Session* session : shared.people.sessions_of(user)) {
-      if (session != except) session->on_event(event);
-    }
-  }
-  if (event.folded != base::MonotonicTime())
-    shared.metrics.tick_to_delivered.observe(shared.now() - event.folded);
+  fan_out.add(event);
 }
 
 void Gateway::State::take(ports::ReceiptOut& receipt) {
+  const Frame frame(receipt.bytes);
   for (const auto user : receipt.people) {
-    for (Session* session : shared.people.sessions_of(user)) session->on_receipt(receipt);
+    for (Session* session = shared.people.sessions_of(user); session; session = session->next_of_person) {
+      fan_out.catch_up(*session);
+      session->on_receipt(receipt, frame);
+    }
   }
 }
 

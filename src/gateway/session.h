@@ -75,10 +75,14 @@ class Session {
   void ask_to_move(uint64_t retry_ms);
 
   // All three: dropped unless open. Where there is no room, their conversation is told as dirty later.
-  void on_event(const ports::EventOut& event);
-  void on_receipt(const ports::ReceiptOut& receipt);
+  // `frame`: its bytes, which may be told to others, too.
+  void on_event(const ports::EventOut& event, const Frame& frame);
+  void on_receipt(const ports::ReceiptOut& receipt, const Frame& frame);
   // Something was lost, and nobody knows what.
   void on_gap();
+
+  // Of People: another session of the same person.
+  Session* next_of_person = nullptr;
 
   // Answers to its requests.
   void on_reply(const SessionAsker& asker, const ports::Reply& reply);
@@ -118,8 +122,9 @@ class Session {
   void unpark();
 
   // --- what it writes
-  // A counted frame as bytes, whatever there is already.
-  void send(std::string_view frame);
+  // A counted frame, whatever there is already.
+  void send(const Frame& frame);
+  void send(std::string_view frame) { send(Frame(frame)); }
   // Frame objects without a number: what is ephemeral. Lost without a connection.
   void send_uncounted(std::string_view frame);
   // Room for an event or receipt. False: it is in pull mode.

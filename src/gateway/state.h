@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "gateway/fan_out.h"
 #include "gateway/poll.h"
 #include "gateway/session.h"
 
@@ -60,6 +61,7 @@ struct Gateway::State {
   }
 
   Shared shared;
+  FanOut fan_out{shared};
   base::TimerId ticker = 0;
   base::TimerId drain_timer = 0;
   bool window_over = false;    // of a drain

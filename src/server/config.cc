@@ -253,6 +253,11 @@ const std::vector<Setting>& settings() {
          c.origins = *origins;
          return {};
        }},
+      choice("server.compression", "off",
+             "on: messages of WebSockets are compressed with clients that offer it, which costs CPU and may "
+             "leak",
+             &Config::compression,
+             {{"off", net::WebSocketCompression::off}, {"on", net::WebSocketCompression::on}}),
       {{"storage.path", "./tidings-data", "directory of everything that is kept; made if it does not exist"},
        [](Config& c, const std::string& text) -> base::Status {
          if (text.empty()) return base::failure("it must name a directory");
