@@ -29,7 +29,7 @@ void FanOut::catch_up(Session& session) {
 void FanOut::flush() {
   if (waiting_.empty()) return;
   for (const auto user : waiting_.front().event->people) {
-    for (Session* session : shared_.people.sessions_of(user)) {
+    for (Session* session = shared_.people.sessions_of(user); session; session = session->next_of_person) {
       const auto told = told_.empty() ? told_.end() : told_.find(session);
       tell(*session, told == told_.end() ? 0 : told->second);
     }

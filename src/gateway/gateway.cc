@@ -26,7 +26,6 @@ Gateway::State::~State() {
   // Nothing posted may meet half a gateway.
   shared.alive.reset();
   shared.metrics.sessions.add(-static_cast<int64_t>(shared.connections.size()));
-  shared.metrics.unacked_bytes.add(-static_cast<int64_t>(shared.unacked_bytes));
   shared.metrics.hellos_waiting.add(-static_cast<int64_t>(shared.admission.waiting()));
   shared.connections.clear();
   shared.sessions.clear();
@@ -102,13 +101,7 @@ void Gateway::State::on_tick() {
   if (shared.stood_still()) shared.drop_connections();
   const auto now = shared.now();
   shared.last_tick = now;
-  size_t unacked_bytes = 0;
-  for (auto& [number, session] : shared.sessions) {
-    session->on_tick(now);
-    unacked_bytes += session->unacked_bytes();
-  }
-  shared.metrics.unacked_bytes.add(static_cast<int64_t>(unacked_bytes) -
-                                   static_cast<int64_t>(std::exchange(shared.unacked_bytes, unacked_bytes)));
+  for (auto& [number, session] : shared.sessions) session->on_tick(now);
   for (auto& [number, connection] : shared.connections) connection->on_tick(now);
   shared.forget_parked();
   shared.replaced.settle(now);
@@ -122,6 +115,26 @@ void Gateway::State::on_tick() {
   shared.focuses.settle();
   shared.rates.settle(now);
   if (told) tell_gap();
+  sum_up();
+}
+
+void Gateway::State::sum_up() {
+  Session::Holdings all;
+  for (const auto& [number, session] : shared.sessions) all += session->holdings();
+  size_t outbox_bytes = 0, polls = 0;
+  for (const auto& [number, connection] : shared.connections) {
+    outbox_bytes += connection->outbox_bytes();
+    polls += connection->poll() && connection->poll()->waits();
+  }
+  auto& sums = shared.sums;
+  sums.unacked_bytes.set(all.unacked_bytes);
+  sums.dirty_conversations.set(all.dirty_conversations);
+  sums.places.set(all.places);
+  sums.unsettled.set(all.unsettled);
+  sums.outbox_bytes.set(outbox_bytes);
+  sums.polls_waiting.set(polls);
+  sums.polls_elsewhere.set(polls_elsewhere.size());
+  sums.hellos_in_flight.set(shared.admission.in_flight());
 }
 
 void Gateway::on_device_hello(const DeviceHello& hello) {
@@ -168,8 +181,11 @@ void Gateway::State::tell_gap() {
   for (auto& [number, session] : shared.sessions) session->on_gap();
 }
 
-std::vector<model::DeviceId> Gateway::devices() const {
-  return state_->shared.people.devices();
+std::vector<DeviceHello> Gateway::device_hellos() const {
+  const auto& people = state_->shared.people;
+  std::vector<DeviceHello> all;
+  for (const auto device : people.devices()) all.push_back(people.with_device(device)->device_hello());
+  return all;
 }
 
 void Gateway::on_link_lost(size_t core_shard) {
@@ -229,7 +245,7 @@ void Gateway::State::take(ports::EventOut& event) {
 void Gateway::State::take(ports::ReceiptOut& receipt) {
   const Frame frame(receipt.bytes);
   for (const auto user : receipt.people) {
-    for (Session* session : shared.people.sessions_of(user)) {
+    for (Session* session = shared.people.sessions_of(user); session; session = session->next_of_person) {
       fan_out.catch_up(*session);
       session->on_receipt(receipt, frame);
     }

@@ -90,8 +90,9 @@ class Gateway : public ports::GatewayShard {
   void on_link_lost(size_t core_shard);
   // A new link to it stands: it is told who is here, and the sessions that they may have missed anything.
   void on_link_ready(size_t core_shard);
-  // Those that have a session here, with a connection or without.
-  std::vector<model::DeviceId> devices() const;
+  // Of those devices that have a session here, with a connection or without: for gateways that did not hear
+  // their hellos.
+  std::vector<DeviceHello> device_hellos() const;
 
   // A new connection: it owes its hello.
   void accept(std::unique_ptr<ports::Transport> transport);

@@ -24,6 +24,7 @@ class Poll final : public ports::Transport {
 
   // A call waits, at most Limits::poll_wait. None does.
   void wait(Answer answer);
+  bool waits() const { return static_cast<bool>(waiting_); }
   // What was sent since the last answer is dropped; a call that waits is answered with nothing.
   void forget_unanswered();
 

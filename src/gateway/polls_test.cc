@@ -140,5 +140,28 @@ TEST_F(PollsTest, ACallWithoutResumeDoesNotEndASessionThatIsOnASocket) {
   EXPECT_FALSE(socket->closed);
 }
 
+TEST_F(PollsTest, WhatWaitsIsSeenInGauges) {
+  limits_.unacked_frames_max = 4;
+  const auto peer = welcomed("ann-laptop");
+  peer->reads = false;
+  const auto welcome = poll()->one<wire::Welcome>();
+  auto waits = poll(of(welcome));
+  for (uint64_t seq = 1; seq <= 6; ++seq) down(live({bob}, 0, "{}", seq));
+  executor_.advance(base::seconds(1));
+  EXPECT_EQ(gauge("tidings_gateway_polls_waiting"), 1);
+  EXPECT_EQ(gauge("tidings_gateway_outbox_bytes"), 0);
+  for (uint64_t seq = 7; seq <= 12; ++seq) down(live({ann}, 0, R"({"type":"n"})", seq));
+  executor_.advance(base::seconds(1));
+  EXPECT_EQ(gauge("tidings_gateway_polls_waiting"), 0) << "answered";
+  EXPECT_EQ(gauge("tidings_gateway_outbox_bytes"), 4 * 12);
+  EXPECT_EQ(gauge("tidings_gateway_unacked_bytes"), 2 * 4 * (12 + 4));
+  EXPECT_EQ(gauge("tidings_gateway_dirty_conversations"), 2) << "one of each session";
+  EXPECT_EQ(gauge("tidings_gateway_places_waiting"), 2 * 4);
+  gateway_.reset();
+  for (const char* name :
+       {"polls_waiting", "outbox_bytes", "unacked_bytes", "dirty_conversations", "places_waiting"})
+    EXPECT_EQ(gauge(std::string("tidings_gateway_") + name), 0) << name;
+}
+
 }  // namespace
 }  // namespace tidings::gateway

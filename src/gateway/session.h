@@ -51,7 +51,19 @@ class Session {
   base::MonotonicTime parked_at() const { return progress_at_; }
   const account::Identity& who() const { return who_; }
   DeviceHello device_hello() const;
-  size_t unacked_bytes() const { return ring_.bytes(); }
+  // What grows with what its client does.
+  struct Holdings {
+    size_t unacked_bytes = 0, dirty_conversations = 0, places = 0, unsettled = 0;
+    void operator+=(const Holdings& more) {
+      unacked_bytes += more.unacked_bytes;
+      dirty_conversations += more.dirty_conversations;
+      places += more.places;
+      unsettled += more.unsettled;
+    }
+  };
+  Holdings holdings() const {
+    return {ring_.bytes(), dirty_ ? dirty_->size() : 0, places_.waiting(), places_.unsettled()};
+  }
 
   // Tells why and closes. With a terminal code, or when the gateway drains, nobody finds it any more; else it
   // is parked. Idempotent.
@@ -68,6 +80,9 @@ class Session {
   void on_receipt(const ports::ReceiptOut& receipt, const Frame& frame);
   // Something was lost, and nobody knows what.
   void on_gap();
+
+  // Of People: another session of the same person.
+  Session* next_of_person = nullptr;
 
   // Answers to its requests.
   void on_reply(const SessionAsker& asker, const ports::Reply& reply);

@@ -11,6 +11,7 @@ constexpr base::nanoseconds still_max = base::seconds(10);
 Shared::Shared(Gateway::Parts p)
     : parts(std::move(p)),
       metrics(parts.metrics),
+      sums(metrics),
       rates(parts.limits, parts.metrics, parts.gateways),
       links(parts.clock),
       people(links),

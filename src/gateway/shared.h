@@ -28,6 +28,7 @@ struct Shared {
   Gateway::Parts parts;
   uint64_t gateway = 0;  // ReplyTo::gateway
   Metrics metrics;
+  Sums sums;
   Rates rates;
   Links links;
   People people;
@@ -42,7 +43,6 @@ struct Shared {
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions;  // welcomed ones; most have a connection
   uint64_t last_number = 0;                                         // of either
   base::MonotonicTime last_tick;
-  size_t unacked_bytes = 0;  // as of then
   bool draining = false;
   base::Task drained;  // while draining: run once when the last connection is gone
   // What is posted may run after the gateway is gone; it holds this weakly and looks sessions up by number.

@@ -16,6 +16,8 @@ struct Gateway::State {
   ~State();
 
   void on_tick();
+  // Tells the gauges what there is.
+  void sum_up();
   // Answers of the core are lost, and nobody knows which.
   void refuse_under_way();
   void tell_gap();

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -71,17 +72,26 @@ class WebSocketDecoder {
   WebSocketEvent take_close(std::string_view payload);
   WebSocketEvent fail(uint16_t code, std::string_view reason);
 
-  std::string partial_;  // the beginning of a frame
-  std::string message_;  // the fragments so far
+  // What most peers never leave between two reads.
+  struct Pieces {
+    std::string partial;  // the beginning of a frame
+    std::string message;  // the fragments so far
+  };
+  Pieces& pieces() {
+    if (!pieces_) pieces_ = std::make_unique<Pieces>();
+    return *pieces_;
+  }
+
+  std::unique_ptr<Pieces> pieces_;
   uint32_t message_bytes_max_;
-  uint32_t valid_bytes_ = 0;  // of message_, known to be whole UTF-8 characters
+  uint32_t valid_bytes_ = 0;  // of the message, known to be whole UTF-8 characters
   WebSocketRole role_;
   bool takes_binary_;
   bool binary_ = false;      // the message that is being read
   bool compressed_ = false;  // likewise
   bool in_message_ = false;
-  bool message_given_ = false;  // message_ was handed out and is to be freed
-  bool partial_given_ = false;
+  bool message_given_ = false;  // it was handed out and is to be freed
+  bool partial_given_ = false;  // likewise
   bool ended_ = false;
 };
 
