@@ -136,6 +136,7 @@ ServerProcess::ServerProcess(const std::string& binary, const std::string& data,
   CPU_ZERO(&all_cores);
   pid_ = fork();
   if (pid_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // a load that gives up leaves no server behind
     if (options.core >= 0) {
       pin(0, options.core);
     } else {

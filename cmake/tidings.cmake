@@ -19,6 +19,7 @@ find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED)
+find_package(ZLIB REQUIRED)
 find_package(GTest REQUIRED)
 find_package(benchmark QUIET)
 find_package(tomlplusplus REQUIRED)
@@ -31,9 +32,9 @@ find_library(ISAL isal REQUIRED)
 include(GoogleTest)
 
 # tidings_folder(NAME DEPS folder… LIBS library… TEST_LINK library…)
-# One static library tidings_NAME of the folder's *.cc, and one test program NAME_test of its *_test.cc. The library exists
-# a second time as tidings_NAME_bugs, in which TIDINGS_SEED_BUG(n) may be switched on at run time; it is built only when a
-# test program of test/sim asks for it (reliability.md, "Who tests the tester").
+# One static library tidings_NAME of the folder's *.cc, and one test program NAME_test of its *_test.cc (what several of them
+# share stands in *_for_test.cc). The library exists a second time as tidings_NAME_bugs, in which TIDINGS_SEED_BUG(n) may be
+# switched on at run time; it is built only when a test program of test/sim asks for it (reliability.md, "Who tests the tester").
 function(tidings_folder name)
   cmake_parse_arguments(arg "" "" "DEPS;LIBS;TEST_LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)

@@ -62,7 +62,8 @@ class VirtualTime final : public base::Executor, public ports::Clock {
 
 class SmallServer {
  public:
-  explicit SmallServer(VirtualTime& virtual_time) : time(virtual_time) {}
+  explicit SmallServer(VirtualTime& virtual_time);
+  ~SmallServer();
 
   // The server's own state of a member, by the letter of protocol.md's appendix "the fold".
   struct Member {
@@ -105,16 +106,7 @@ class SmallServer {
   using Body = decltype(model::Event::body);
 
   // To be given to a Core; `user` is who logs in through it.
-  OpenTransport door(model::UserId user) {
-    return [this, user](std::function<void(std::unique_ptr<ports::Transport>)> done) {
-      ++opened;
-      time.post([this, user, done] {
-        if (!up) return done(nullptr);
-        auto transport = std::make_unique<Transport>(*this, user);
-        done(std::move(transport));
-      });
-    };
-  }
+  OpenTransport door(model::UserId user);
 
   // Everything that came, in order, and those that the server acted upon.
   std::vector<wire::ClientFrame> got;
@@ -195,17 +187,11 @@ class SmallServer {
     return {model::uuid_v7(time.wall(), last_random_, last_random_)};
   }
 
-  void push(const std::string& text) {
-    for (const auto& session : sessions_) session->push(text);
-  }
-  void cut(uint16_t code = 1006, std::string reason = "") {
-    for (Transport* transport : std::exchange(transports_, {})) transport->end(code, reason);
-  }
+  void push(const std::string& text);
+  void cut(uint16_t code = 1006, std::string reason = "");
   size_t session_count() const { return transports_.size(); }
   // Those that are kept for a connection that may come back.
-  void forget_sessions() {
-    std::erase_if(sessions_, [](const auto& session) { return !session->on; });
-  }
+  void forget_sessions();
   // Takes the whole state back to an earlier copy, as somebody who copies a data directory does.
   struct Backup {
     std::map<model::ConversationId, Chat> chats;
@@ -226,138 +212,11 @@ class SmallServer {
 
  private:
   class Transport;
-  struct Session : std::enable_shared_from_this<Session> {
-    Session(SmallServer& owner, model::UserId who) : server(owner), user(who) {}
-    void push(const std::string& text) {
-      const uint64_t counts = wire::parse_server_frames(text).counted;
-      server.counted += counts;
-      if (server.lets_out && !server.lets_out(text)) return;
-      if (counts > 0 && leaves_out(text)) return;
-      sent += counts;
-      if (server.resumes && counts > 0) ring.emplace_back(sent, text);
-      if (on) on->deliver(text);
-    }
-    void took(uint64_t received) {
-      acked = std::max(acked, received);
-      while (!ring.empty() && ring.front().first <= acked) ring.pop_front();
-      if (dirty.conversations.empty() || ring.size() > server.unacked_frames_max / 4) return;
-      ++server.dirty_count;
-      push(wire::encode(std::exchange(dirty, {})));
-    }
-    // Answers always go in.
-    bool leaves_out(const std::string& text) {
-      server.ring_frames_most = std::max(server.ring_frames_most, ring.size());
-      if (ring.size() < server.unacked_frames_max && dirty.conversations.empty()) return false;
-      const auto parsed = wire::parse_server_frames(text);
-      if (parsed.frames.empty() || !parsed.frames.front().ok()) return false;
-      std::optional<model::ConversationId> about;
-      if (const auto* event = std::get_if<wire::EventFrame>(&*parsed.frames.front()))
-        about = event->event.conversation;
-      if (const auto* receipt = std::get_if<wire::Receipt>(&*parsed.frames.front()))
-        about = receipt->conversation;
-      if (!about) return false;
-      const auto noted = [&](const wire::Dirty::Row& row) { return row.conversation == *about; };
-      if (std::none_of(dirty.conversations.begin(), dirty.conversations.end(), noted))
-        dirty.conversations.push_back({*about, {}});
-      return true;
-    }
-    SmallServer& server;
-    const model::UserId user;
-    Transport* on = nullptr;
-    std::string name, key, key_before;
-    bool welcomed = false;
-    uint64_t sent = 0, acked = 0;
-    std::deque<std::pair<uint64_t, std::string>> ring;
-    wire::Dirty dirty;
-    base::MonotonicTime busy_until{};
-  };
+  struct Session;
 
-  class Transport final : public ports::Transport {
-   public:
-    Transport(SmallServer& owner, model::UserId who)
-        : session(std::make_shared<Session>(owner, who)),
-          server_(owner),
-          alive_(std::make_shared<bool>(true)) {
-      session->on = this;
-      server_.transports_.push_back(this);
-      server_.sessions_.push_back(session);
-    }
-    ~Transport() override { leave(); }
-    void set_handler(Handler* handler) override { handler_ = handler; }
-    void send(std::string_view frame) override {
-      if (ended_) return;
-      server_.time.post([this, weak = std::weak_ptr<bool>(alive_), text = std::string(frame)] {
-        if (!weak.lock() || ended_ || mute_) return;
-        if (server_.breaks && server_.breaks()) return break_off(false);
-        const auto parsed = wire::parse_client_frames(text);
-        if (parsed.received) session->took(*parsed.received);
-        for (const auto& one : parsed.frames) {
-          if (one.ok() && !ended_) server_.think(session, *one);
-        }
-      });
-    }
-    size_t outbox_bytes() const override { return 0; }
-    void close(uint16_t code, std::string_view reason) override {
-      if (code == 1000) server_.end_session(*session);
-      end(code, std::string(reason));
-    }
-    std::string peer() const override { return ""; }
-
-    void deliver(std::string text) {
-      server_.time.post([this, weak = std::weak_ptr<bool>(alive_), text = std::move(text)] {
-        if (!weak.lock() || ended_ || deaf_) return;
-        if (server_.breaks && server_.breaks()) return break_off(true);
-        handler_->on_frame(text);
-      });
-    }
-    void end(uint16_t code, std::string reason) {
-      leave();
-      server_.time.post([this, weak = std::weak_ptr<bool>(alive_), code, reason = std::move(reason)] {
-        if (!weak.lock() || ended_) return;
-        ended_ = true;
-        handler_->on_closed(code, reason);
-      });
-    }
-    // What is behind on the same way is lost. What goes the other way may still come.
-    void break_off(bool to_client) {
-      const bool noticed = !server_.breaks_one_way || !to_client;
-      mute_ = noticed;
-      deaf_ = to_client;
-      if (noticed) return end(1006, "");
-      server_.time.post([this, weak = std::weak_ptr<bool>(alive_)] {
-        if (!weak.lock() || ended_) return;
-        handler_->on_closed(1006, "");
-      });
-    }
-    std::shared_ptr<Session> session;
-
-   private:
-    void leave() {
-      std::erase(server_.transports_, this);
-      if (session->on != this) return;
-      session->on = nullptr;
-      if (!server_.resumes || !session->welcomed) server_.end_session(*session);
-    }
-    SmallServer& server_;
-    Handler* handler_ = nullptr;
-    bool ended_ = false, mute_ = false, deaf_ = false;
-    std::shared_ptr<bool> alive_;
-  };
-
-  void end_session(Session& session) {
-    std::erase_if(sessions_, [&session](const auto& one) { return one.get() == &session; });
-  }
-  void take_over(Session& held, Session& fresh_one) {
-    Transport* transport = fresh_one.on;
-    if (Transport* before = std::exchange(held.on, transport)) before->end(1000, "");
-    transport->session = held.shared_from_this();
-    end_session(fresh_one);
-  }
-  void think(std::shared_ptr<Session> session, const wire::ClientFrame& frame) {
-    if (!thinks || std::holds_alternative<wire::Hello>(frame)) return take(*session, frame);
-    session->busy_until = std::max(session->busy_until, time.monotonic() + thinks());
-    time.after(session->busy_until - time.monotonic(), [this, session, frame] { take(*session, frame); });
-  }
+  void end_session(Session& session);
+  void take_over(Session& held, Session& fresh_one);
+  void think(std::shared_ptr<Session> session, const wire::ClientFrame& frame);
   void take(Session& session, const wire::ClientFrame& frame);
   void take_hello(Session& fresh_one, const wire::Hello& hello);
   void take_send(Session& session, const wire::MessageSend& send);
@@ -371,9 +230,7 @@ class SmallServer {
   std::vector<std::string> cover(const Chat& chat, model::UserId user, uint64_t from, uint64_t upto,
                                  wire::PageFrame& page);
   static void refuse(Session& session, wire::Request request, wire::Code code,
-                     std::optional<model::ClientId> missing = {}) {
-    session.push(wire::encode(wire::ErrorFrame{.request = request, .code = code, .missing = missing}));
-  }
+                     std::optional<model::ClientId> missing = {});
 
   std::vector<Transport*> transports_;
   std::vector<std::shared_ptr<Session>> sessions_;
@@ -382,5 +239,3 @@ class SmallServer {
 };
 
 }  // namespace tidings::client
-
-#include "client/cpp/small_server_answers_for_test.h"

@@ -177,7 +177,10 @@ void Session::end(wire::Code code, std::string detail) {
     return drop_connection({code, std::move(detail)});
   Connection* connection = let_go();
   leave();
-  if (connection) connection->end({code, std::move(detail)});
+  if (!connection) return;
+  if (code == wire::Code::replaced && connection->poll())
+    shared_.replaced.add(number_, who_.device, shared_.now());
+  connection->end({code, std::move(detail)});
 }
 
 void Session::park() {

@@ -1,11 +1,174 @@
-// What the small server of the client's tests does with each frame. Included by small_server_for_test.h.
-#pragma once
-
 #include "client/cpp/small_server_for_test.h"
 
 namespace tidings::client {
 
-inline void SmallServer::take(Session& session, const wire::ClientFrame& frame) {
+struct SmallServer::Session : std::enable_shared_from_this<Session> {
+  Session(SmallServer& owner, model::UserId who) : server(owner), user(who) {}
+  void push(const std::string& text);
+  void took(uint64_t received) {
+    acked = std::max(acked, received);
+    while (!ring.empty() && ring.front().first <= acked) ring.pop_front();
+    if (dirty.conversations.empty() || ring.size() > server.unacked_frames_max / 4) return;
+    ++server.dirty_count;
+    push(wire::encode(std::exchange(dirty, {})));
+  }
+  // Answers always go in.
+  bool leaves_out(const std::string& text) {
+    server.ring_frames_most = std::max(server.ring_frames_most, ring.size());
+    if (ring.size() < server.unacked_frames_max && dirty.conversations.empty()) return false;
+    const auto parsed = wire::parse_server_frames(text);
+    if (parsed.frames.empty() || !parsed.frames.front().ok()) return false;
+    std::optional<model::ConversationId> about;
+    if (const auto* event = std::get_if<wire::EventFrame>(&*parsed.frames.front()))
+      about = event->event.conversation;
+    if (const auto* receipt = std::get_if<wire::Receipt>(&*parsed.frames.front()))
+      about = receipt->conversation;
+    if (!about) return false;
+    const auto noted = [&](const wire::Dirty::Row& row) { return row.conversation == *about; };
+    if (std::none_of(dirty.conversations.begin(), dirty.conversations.end(), noted))
+      dirty.conversations.push_back({*about, {}});
+    return true;
+  }
+  SmallServer& server;
+  const model::UserId user;
+  Transport* on = nullptr;
+  std::string name, key, key_before;
+  bool welcomed = false;
+  uint64_t sent = 0, acked = 0;
+  std::deque<std::pair<uint64_t, std::string>> ring;
+  wire::Dirty dirty;
+  base::MonotonicTime busy_until{};
+};
+
+class SmallServer::Transport final : public ports::Transport {
+ public:
+  Transport(SmallServer& owner, model::UserId who)
+      : session(std::make_shared<Session>(owner, who)), server_(owner), alive_(std::make_shared<bool>(true)) {
+    session->on = this;
+    server_.transports_.push_back(this);
+    server_.sessions_.push_back(session);
+  }
+  ~Transport() override { leave(); }
+  void set_handler(Handler* handler) override { handler_ = handler; }
+  void send(std::string_view frame) override {
+    if (ended_) return;
+    server_.time.post([this, weak = std::weak_ptr<bool>(alive_), text = std::string(frame)] {
+      if (!weak.lock() || ended_ || mute_) return;
+      if (server_.breaks && server_.breaks()) return break_off(false);
+      const auto parsed = wire::parse_client_frames(text);
+      if (parsed.received) session->took(*parsed.received);
+      for (const auto& one : parsed.frames) {
+        if (one.ok() && !ended_) server_.think(session, *one);
+      }
+    });
+  }
+  size_t outbox_bytes() const override { return 0; }
+  void close(uint16_t code, std::string_view reason) override {
+    if (code == 1000) server_.end_session(*session);
+    end(code, std::string(reason));
+  }
+  std::string peer() const override { return ""; }
+
+  void deliver(std::string text) {
+    server_.time.post([this, weak = std::weak_ptr<bool>(alive_), text = std::move(text)] {
+      if (!weak.lock() || ended_ || deaf_) return;
+      if (server_.breaks && server_.breaks()) return break_off(true);
+      handler_->on_frame(text);
+    });
+  }
+  void end(uint16_t code, std::string reason) {
+    leave();
+    server_.time.post([this, weak = std::weak_ptr<bool>(alive_), code, reason = std::move(reason)] {
+      if (!weak.lock() || ended_) return;
+      ended_ = true;
+      handler_->on_closed(code, reason);
+    });
+  }
+  // What is behind on the same way is lost. What goes the other way may still come.
+  void break_off(bool to_client) {
+    const bool noticed = !server_.breaks_one_way || !to_client;
+    mute_ = noticed;
+    deaf_ = to_client;
+    if (noticed) return end(1006, "");
+    server_.time.post([this, weak = std::weak_ptr<bool>(alive_)] {
+      if (!weak.lock() || ended_) return;
+      handler_->on_closed(1006, "");
+    });
+  }
+  std::shared_ptr<Session> session;
+
+ private:
+  void leave() {
+    std::erase(server_.transports_, this);
+    if (session->on != this) return;
+    session->on = nullptr;
+    if (!server_.resumes || !session->welcomed) server_.end_session(*session);
+  }
+  SmallServer& server_;
+  Handler* handler_ = nullptr;
+  bool ended_ = false, mute_ = false, deaf_ = false;
+  std::shared_ptr<bool> alive_;
+};
+
+void SmallServer::Session::push(const std::string& text) {
+  const uint64_t counts = wire::parse_server_frames(text).counted;
+  server.counted += counts;
+  if (server.lets_out && !server.lets_out(text)) return;
+  if (counts > 0 && leaves_out(text)) return;
+  sent += counts;
+  if (server.resumes && counts > 0) ring.emplace_back(sent, text);
+  if (on) on->deliver(text);
+}
+
+SmallServer::SmallServer(VirtualTime& virtual_time) : time(virtual_time) {}
+SmallServer::~SmallServer() = default;
+
+OpenTransport SmallServer::door(model::UserId user) {
+  return [this, user](std::function<void(std::unique_ptr<ports::Transport>)> done) {
+    ++opened;
+    time.post([this, user, done] {
+      if (!up) return done(nullptr);
+      auto transport = std::make_unique<Transport>(*this, user);
+      done(std::move(transport));
+    });
+  };
+}
+
+void SmallServer::push(const std::string& text) {
+  for (const auto& session : sessions_) session->push(text);
+}
+
+void SmallServer::cut(uint16_t code, std::string reason) {
+  for (Transport* transport : std::exchange(transports_, {})) transport->end(code, reason);
+}
+
+void SmallServer::forget_sessions() {
+  std::erase_if(sessions_, [](const auto& session) { return !session->on; });
+}
+
+void SmallServer::end_session(Session& session) {
+  std::erase_if(sessions_, [&session](const auto& one) { return one.get() == &session; });
+}
+
+void SmallServer::take_over(Session& held, Session& fresh_one) {
+  Transport* transport = fresh_one.on;
+  if (Transport* before = std::exchange(held.on, transport)) before->end(1000, "");
+  transport->session = held.shared_from_this();
+  end_session(fresh_one);
+}
+
+void SmallServer::think(std::shared_ptr<Session> session, const wire::ClientFrame& frame) {
+  if (!thinks || std::holds_alternative<wire::Hello>(frame)) return take(*session, frame);
+  session->busy_until = std::max(session->busy_until, time.monotonic() + thinks());
+  time.after(session->busy_until - time.monotonic(), [this, session, frame] { take(*session, frame); });
+}
+
+void SmallServer::refuse(Session& session, wire::Request request, wire::Code code,
+                         std::optional<model::ClientId> missing) {
+  session.push(wire::encode(wire::ErrorFrame{.request = request, .code = code, .missing = missing}));
+}
+
+void SmallServer::take(Session& session, const wire::ClientFrame& frame) {
   got.push_back(frame);
   if (!std::holds_alternative<wire::Hello>(frame)) session.key_before.clear();
   if (instead && instead(frame)) return;
@@ -42,7 +205,7 @@ inline void SmallServer::take(Session& session, const wire::ClientFrame& frame) 
   }
 }
 
-inline void SmallServer::take_hello(Session& fresh_one, const wire::Hello& hello) {
+void SmallServer::take_hello(Session& fresh_one, const wire::Hello& hello) {
   const auto held = std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& one) {
     return resumes && one->name == hello.session && one->user == fresh_one.user && hello.resume &&
            (one->key == *hello.resume || one->key_before == *hello.resume) && hello.received >= one->acked &&
@@ -77,7 +240,7 @@ inline void SmallServer::take_hello(Session& fresh_one, const wire::Hello& hello
   for (const auto& [number, text] : session->ring) session->on->deliver(text);
 }
 
-inline void SmallServer::take_send(Session& session, const wire::MessageSend& send) {
+void SmallServer::take_send(Session& session, const wire::MessageSend& send) {
   const auto id = send.to ? chat_of(session.user, *send.to) : *send.conversation;
   if (!chats.contains(id)) return refuse(session, send.request, wire::Code::not_found);
   if (!chats.at(id).has(session.user)) return refuse(session, send.request, wire::Code::not_member);
@@ -98,8 +261,8 @@ inline void SmallServer::take_send(Session& session, const wire::MessageSend& se
   session.push(wire::encode(wire::Ok{send.request, id, e.seq, e.ord, e.id, e.time}));
 }
 
-inline model::Event SmallServer::append(const model::ConversationId& id, model::UserId from,
-                                        const model::ClientId& client_id, Body body, const void* except) {
+model::Event SmallServer::append(const model::ConversationId& id, model::UserId from,
+                                 const model::ClientId& client_id, Body body, const void* except) {
   Chat& chat = chats[id];
   const auto before = chat.members;
   const auto sender = chat.states.find(from);
@@ -166,8 +329,8 @@ inline model::Event SmallServer::append(const model::ConversationId& id, model::
   return event;
 }
 
-inline bool SmallServer::mark(const model::ConversationId& id, model::UserId user, uint64_t read,
-                              uint64_t read_ord, uint64_t delivered) {
+bool SmallServer::mark(const model::ConversationId& id, model::UserId user, uint64_t read, uint64_t read_ord,
+                       uint64_t delivered) {
   Chat& chat = chats.at(id);
   if (!chat.has(user) || read > chat.events.size() || delivered > chat.events.size()) return false;
   Member& m = chat.states.at(user);
@@ -194,7 +357,7 @@ inline bool SmallServer::mark(const model::ConversationId& id, model::UserId use
   return true;
 }
 
-inline void SmallServer::take_mark(Session& session, const wire::MarkFrame& frame) {
+void SmallServer::take_mark(Session& session, const wire::MarkFrame& frame) {
   const auto found = chats.find(frame.conversation);
   if (found == chats.end() || !found->second.has(session.user)) {
     if (frame.request) refuse(session, *frame.request, wire::Code::not_member);
@@ -213,7 +376,7 @@ inline void SmallServer::take_mark(Session& session, const wire::MarkFrame& fram
   }
 }
 
-inline void SmallServer::take_create(Session& session, const wire::ConversationCreate& create) {
+void SmallServer::take_create(Session& session, const wire::ConversationCreate& create) {
   if (create.kind == model::ConversationKind::group) {
     const auto before = taken.find({session.user, create.client_id});
     auto members = create.members;
@@ -246,7 +409,7 @@ void SmallServer::take_change(Session& session, const Frame& frame, model::Conve
   session.push(wire::encode(wire::Ok{frame.request, id, e.seq, e.ord, e.id, e.time, before != taken.end()}));
 }
 
-inline void SmallServer::take_sync(Session& session, const wire::SyncFrame& sync_frame) {
+void SmallServer::take_sync(Session& session, const wire::SyncFrame& sync_frame) {
   wire::SyncAnswer answer{.request = sync_frame.request, .activity = {last_activity}};
   for (const auto& [id, chat] : chats) {
     if (id < sync_frame.from || id > sync_frame.to || !chat.states.contains(session.user)) continue;
@@ -284,8 +447,8 @@ inline void SmallServer::take_sync(Session& session, const wire::SyncFrame& sync
 }
 
 // The events of from..upto that the person may read; the others are holes.
-inline std::vector<std::string> SmallServer::cover(const Chat& chat, model::UserId user, uint64_t from,
-                                                   uint64_t upto, wire::PageFrame& page) {
+std::vector<std::string> SmallServer::cover(const Chat& chat, model::UserId user, uint64_t from,
+                                            uint64_t upto, wire::PageFrame& page) {
   std::vector<std::string> bodies;
   for (uint64_t seq = from; seq <= upto; ++seq) {
     if (chat.states.at(user).may_read(seq)) {
@@ -304,7 +467,7 @@ inline std::vector<std::string> SmallServer::cover(const Chat& chat, model::User
   return bodies;
 }
 
-inline void SmallServer::take_pull(Session& session, const wire::PullFrame& pull) {
+void SmallServer::take_pull(Session& session, const wire::PullFrame& pull) {
   const auto found = chats.find(pull.conversation);
   if (found == chats.end() || !found->second.states.contains(session.user))
     return refuse(session, pull.request, wire::Code::not_found);
@@ -321,7 +484,7 @@ inline void SmallServer::take_pull(Session& session, const wire::PullFrame& pull
   session.push(wire::encode_page(page, bodies));
 }
 
-inline void SmallServer::take_history(Session& session, const wire::HistoryFrame& history) {
+void SmallServer::take_history(Session& session, const wire::HistoryFrame& history) {
   const auto found = chats.find(history.conversation);
   if (found == chats.end()) return refuse(session, history.request, wire::Code::not_found);
   const Chat& chat = found->second;
