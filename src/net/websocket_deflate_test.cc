@@ -146,7 +146,7 @@ TEST(DeflateAgreement, takes_the_first_offer_that_it_can) {
   EXPECT_EQ(answer_to("permessage-deflates"), "");
   EXPECT_EQ(answer_to("x; permessage-deflate"), "");
   EXPECT_EQ(answer_to("x; y=\", permessage-deflate\""), "") << "it stands inside quotes";
-  EXPECT_EQ(answer_to("x; y=\"\\\", permessage-deflate\""), "") << "and so does the quote";
+  EXPECT_EQ(answer_to("x; y=\"\\\", permessage-deflate, \\\"\""), "") << "and so do two quotes";
   EXPECT_EQ(answer_to("x; y=\"a, b; c\", permessage-deflate; server_max_window_bits=10, permessage-deflate"),
             plain_answer + "; server_max_window_bits=10");
   EXPECT_EQ(answer_to("permessage-deflate; server_max_window_bits=16, permessage-deflate; "
