@@ -264,7 +264,7 @@ Figures measure(Load& load, const ServerProcess& server, const std::string& data
   f.receipts_per_message = static_cast<double>(load.receipts - receipts) / messages;
   f.p50_ms = percentile(load.latencies_ms, 50);
   f.p99_ms = percentile(load.latencies_ms, 99);
-  f.resident_mib = server.resident_mebibytes();
+  f.resident_mib = server.memory().resident / (1024 * 1024);
   return f;
 }
 

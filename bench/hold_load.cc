@@ -93,8 +93,8 @@ void HoldLoad::on_frame(Swarm::Session& session, std::string_view frame) {
   for (const auto& one : parsed.frames) {
     if (!one) give_up("a frame of the server cannot be read: " + one.error().detail);
     if (std::get_if<wire::Ok>(&*one)) board_.counts[ticked] += 1;
-    if (const auto* error = std::get_if<wire::ErrorFrame>(&*one);
-        error && (error->request || error->code != wire::Code::busy))
+    // Without a request it is the connection's: the server closes it, and we come again.
+    if (const auto* error = std::get_if<wire::ErrorFrame>(&*one); error && error->request)
       give_up("the server refuses: " + std::string(wire::name(error->code)) + " " + error->message);
     const auto* event = std::get_if<wire::EventFrame>(&*one);
     const auto* message = event ? std::get_if<model::MessageCreated>(&event->event.body) : nullptr;

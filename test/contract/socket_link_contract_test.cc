@@ -49,6 +49,24 @@ TEST_F(SocketLink, TheGatewayHearsThatTheCoreIsGone) {
   EXPECT_FALSE(fixture.to_core().send(ports::Attach{{7}}));
 }
 
+TEST_F(SocketLink, TheLinksOfAProcessThatDoesNotTurnEnd) {
+  fixture.open();
+  fixture.run_core();
+  EXPECT_EQ(fixture.guests.value(), 1);
+  fixture.run();
+  EXPECT_EQ(fixture.guests.value(), 0);
+  EXPECT_EQ(fixture.links.value(), 1);
+  fixture.core_socket().close_links({SocketLinkFixture::gateway_id + 1});
+  fixture.run_core();
+  EXPECT_NE(core.to_gateway, nullptr) << "another one's";
+  fixture.core_socket().close_links({SocketLinkFixture::gateway_id});
+  fixture.run_core();
+  EXPECT_EQ(core.to_gateway, nullptr);
+  EXPECT_EQ(fixture.links.value(), 0);
+  fixture.run();
+  EXPECT_EQ(fixture.closed, 1);
+}
+
 TEST_F(SocketLink, AGatewayThatComesBackTakesThePlaceOfItsOldConnection) {
   open();
   // The core does not see the end of the old one before the new one is there.

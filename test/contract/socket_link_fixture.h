@@ -72,6 +72,7 @@ struct SocketLinkFixture {
     cut_gateway();
     cut_core();
   }
+  socket::CoreSocket& core_socket() { return *core_socket_; }
   void cut_gateway() { gateway_end_.reset(); }
   void cut_core() { core_socket_.reset(); }
 

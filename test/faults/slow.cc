@@ -34,7 +34,7 @@ constexpr size_t text_bytes = 300;
 constexpr double bytes_each_max = 256 * 1024;
 // Written, taken by the kernel, counted by the server: then 60 s without progress.
 constexpr auto closed_within = seconds(150);
-constexpr double others_slower_max = 1.1, others_slower_ms = 5;  // the second: of a machine that others use
+constexpr double others_slower_max = 1.1, others_slower_ms = 2;  // the second: of a machine that others use
 constexpr uint64_t packet_bytes_max =
     1500;  // on a wide loopback the kernel keeps megabytes for who does not read
 
@@ -93,12 +93,7 @@ class SlowRun {
 
   base::Status run() {
     if (auto ready = begin(); !ready.ok()) return ready;
-    const auto first = now_ns();
-    talk(true);
-    std::this_thread::sleep_for(quiet_time_);
-    talk(false);
-    std::this_thread::sleep_for(seconds(1));
-    alone_p99_ms_ = p99_ms(first, now_ns());
+    alone_p99_ms_ = talk_alone();
 
     const size_t files_before = open_files(server_.pid());
     for (const auto& person : slow_people_) {
@@ -136,6 +131,8 @@ class SlowRun {
     filling_p99_ms_ = p99_ms(begun, begun + filling.count());
     among_p99_ms_ =
         p99_ms(begun + filling.count(), std::max(closed, begun + base::nanoseconds(quiet_time_).count()));
+    // Before and after, because a machine that others use is not the same for three minutes.
+    alone_after_p99_ms_ = talk_alone();
     bytes_each_ = (bytes_max - bytes_before) / static_cast<double>(connections_);
     judge(files, files_before);
     return end();
@@ -147,9 +144,10 @@ class SlowRun {
     return fmt::format(
         "{{\"cases\":{},\"violations\":{},\"connections\":{},\"bytes_each\":{:.0f},\"closed_after_s\":{:.0f},"
         "\"told\":{},"
-        "\"p99_alone_ms\":{:.1f},\"p99_filling_ms\":{:.1f},\"p99_among_ms\":{:.1f}}}\n",
+        "\"p99_alone_ms\":{:.1f},\"p99_filling_ms\":{:.1f},\"p99_among_ms\":{:.1f},\"p99_alone_after_ms\":{:."
+        "1f}}}\n",
         tally_.cases(), tally_.violations(), connections_, bytes_each_, closed_after_s_, told_, alone_p99_ms_,
-        filling_p99_ms_, among_p99_ms_);
+        filling_p99_ms_, among_p99_ms_, alone_after_p99_ms_);
   }
 
  private:
@@ -215,6 +213,15 @@ class SlowRun {
     crowd_.reactor().after(milliseconds(5), [this] { go_on(); });
   }
 
+  double talk_alone() {
+    const auto from = now_ns();
+    talk(true);
+    std::this_thread::sleep_for(quiet_time_);
+    talk(false);
+    std::this_thread::sleep_for(seconds(1));
+    return p99_ms(from, now_ns());
+  }
+
   // From the wish of one reader to what another one shows, of messages that were wished for in this time.
   double p99_ms(int64_t from_ns, int64_t to_ns) {
     return crowd_.run([&] {
@@ -236,9 +243,10 @@ class SlowRun {
 
   void judge(size_t files, size_t files_before) {
     Tally::progress(
-        "with them: p99 {:.1f} ms while they fill up, {:.1f} ms after that; {:.0f} KiB each; closed after "
-        "{:.0f} s",
-        filling_p99_ms_, among_p99_ms_, bytes_each_ / 1024, closed_after_s_);
+        "with them: p99 {:.1f} ms while they fill up, {:.1f} ms after that, {:.1f} ms when they have gone; "
+        "{:.0f} KiB each; "
+        "closed after {:.0f} s",
+        filling_p99_ms_, among_p99_ms_, alone_after_p99_ms_, bytes_each_ / 1024, closed_after_s_);
     if (bytes_each_ > bytes_each_max)
       tally_.violation(fmt::format("a slow client costs {:.0f} bytes", bytes_each_));
     tally_.judged();
@@ -249,10 +257,12 @@ class SlowRun {
     told_ = ends.told;
     if (ends.ended != slow_.size()) tally_.violation("a slow client that reads at last does not find an end");
     tally_.judged();
-    if (alone_p99_ms_ == 0 || among_p99_ms_ == 0) tally_.violation("nobody heard anything");
-    if (among_p99_ms_ > alone_p99_ms_ * others_slower_max + others_slower_ms)
+    if (alone_p99_ms_ == 0 || among_p99_ms_ == 0 || alone_after_p99_ms_ == 0)
+      tally_.violation("nobody heard anything");
+    if (among_p99_ms_ > std::max(alone_p99_ms_, alone_after_p99_ms_) * others_slower_max + others_slower_ms)
       tally_.violation(
-          fmt::format("the others' p99 was {:.1f} ms and is {:.1f} ms", alone_p99_ms_, among_p99_ms_));
+          fmt::format("the others' p99 is {:.1f} ms, and without them {:.1f} before and {:.1f} ms after",
+                      among_p99_ms_, alone_p99_ms_, alone_after_p99_ms_));
     tally_.judged();
   }
 
@@ -296,7 +306,8 @@ class SlowRun {
   SlowConnections slow_;
   model::ConversationId group_;
   Tally tally_;
-  double alone_p99_ms_ = 0, filling_p99_ms_ = 0, among_p99_ms_ = 0, bytes_each_ = 0, closed_after_s_ = 0;
+  double alone_p99_ms_ = 0, filling_p99_ms_ = 0, among_p99_ms_ = 0, alone_after_p99_ms_ = 0, bytes_each_ = 0,
+         closed_after_s_ = 0;
   size_t told_ = 0;
   // On the crowd's reactor.
   bool talking_ = false, timer_ = false;
