@@ -7,14 +7,14 @@
 namespace tidings::server {
 
 ControlClient::~ControlClient() {
-  parts_.reactor.cancel(timer_);
+  parts_.executor.cancel(timer_);
 }
 
 void ControlClient::again() {
   stream_.reset();
   welcomed_ = false;
-  parts_.reactor.cancel(timer_);
-  timer_ = parts_.reactor.after(pause_, [this] {
+  parts_.executor.cancel(timer_);
+  timer_ = parts_.executor.after(pause_, [this] {
     timer_ = 0;
     connect();
   });
@@ -22,13 +22,12 @@ void ControlClient::again() {
 }
 
 void ControlClient::connect() {
-  auto socket = net::connect_unix(parts_.path);
+  auto socket = parts_.connect();
   if (!socket) {
     say(socket.error().sentence);
     return again();
   }
-  stream_ = std::unique_ptr<net::UnixStream>(
-      new net::UnixStream(parts_.reactor, std::move(*socket), *this, control_message_bytes_max));
+  stream_ = (*socket)(parts_.executor, *this, control_message_bytes_max);
   stream_->send(socket::encode(socket::ControlHello{}));
 }
 

@@ -14,20 +14,20 @@ constexpr size_t unsent_bytes_max = 16u << 20;
 }  // namespace
 
 // One gateway process.
-struct CoreDoor::Control : net::UnixStream::Handler {
-  Control(CoreDoor& owner, uint64_t own_number, net::FileDescriptor socket)
+struct CoreDoor::Control : net::MessageHandler {
+  Control(CoreDoor& owner, uint64_t own_number, net::MessageSocket socket)
       : door(owner),
         number(own_number),
-        stream(*owner.parts_.reactors.front(), std::move(socket), *this, control_message_bytes_max) {}
+        stream(socket(*owner.parts_.shards.front(), *this, control_message_bytes_max)) {}
 
   void send(const ControlDown& frame) { send(encode_control(frame)); }
   void send(const base::Bytes& message) {
-    stream.send(message);
-    if (stream.unsent_bytes() <= unsent_bytes_max || ending) return;
+    stream->send(message);
+    if (stream->unsent_bytes() <= unsent_bytes_max || ending) return;
     ending = true;
     base::log_warning("a gateway process does not read; its connection is closed");
     // Not here: whoever sends goes through all connections.
-    door.parts_.reactors.front()->post([weak = std::weak_ptr(door.alive_), &all = door, id = number] {
+    door.parts_.shards.front()->post([weak = std::weak_ptr(door.alive_), &all = door, id = number] {
       if (weak.expired()) return;
       const auto found = all.controls_.find(id);
       if (found != all.controls_.end()) found->second->on_closed();
@@ -49,7 +49,7 @@ struct CoreDoor::Control : net::UnixStream::Handler {
 
   CoreDoor& door;
   const uint64_t number;
-  net::UnixStream stream;
+  const std::unique_ptr<net::MessageStream> stream;
   size_t in_flight = 0;
   bool ending = false;
 };
@@ -59,16 +59,18 @@ base::Result<std::unique_ptr<CoreDoor>> CoreDoor::open(Parts parts, std::vector<
   CoreDoor& d = *door;
   d.lineages_ = std::move(lineages);
   socket::CoreSocket::Parts socket_parts{
-      d.parts_.path, {}, d.parts_.limits, [&d](const socket::ControlHello&, net::FileDescriptor socket) {
-        d.welcome(std::move(socket));
-      }};
-  for (size_t i = 0; i < d.parts_.reactors.size(); ++i) {
-    socket_parts.shards.push_back({*d.parts_.reactors[i], d.parts_.core.shard(i)});
+      d.parts_.path,
+      d.parts_.listen,
+      {},
+      d.parts_.limits,
+      [&d](const socket::ControlHello&, net::MessageSocket socket) { d.welcome(std::move(socket)); }};
+  for (size_t i = 0; i < d.parts_.shards.size(); ++i) {
+    socket_parts.shards.push_back({*d.parts_.shards[i], d.parts_.core.shard(i)});
   }
   auto listening = socket::CoreSocket::listen(std::move(socket_parts));
   if (!listening) return base::fail(listening.error());
   d.core_socket_ = std::move(*listening);
-  d.parts_.accounts.on_revoked(*d.parts_.reactors.front(),
+  d.parts_.accounts.on_revoked(*d.parts_.shards.front(),
                                [weak = std::weak_ptr(d.alive_), &d](model::DeviceId device) {
                                  if (!weak.expired()) d.tell_all(Revoked{device});
                                });
@@ -83,18 +85,18 @@ base::Gauge& CoreDoor::processes(base::Registry& metrics) {
 }
 
 CoreDoor::~CoreDoor() {
-  parts_.reactors.front()->cancel(timer_);
+  parts_.shards.front()->cancel(timer_);
   alive_.reset();
   processes_.add(-static_cast<int64_t>(controls_.size()));
 }
 
-void CoreDoor::welcome(net::FileDescriptor socket) {
+void CoreDoor::welcome(net::MessageSocket socket) {
   const uint64_t number = ++last_control_;
   auto& control =
       *controls_.emplace(number, std::make_unique<Control>(*this, number, std::move(socket))).first->second;
   processes_.add(1);
   base::log_info("a gateway process has come");
-  control.stream.send(socket::encode(socket::Welcome{}));
+  control.stream->send(socket::encode(socket::Welcome{}));
   control.send(CoreFacts{parts_.core.shard_count(), parts_.core.lineage(), lineages_});
   control.send(CoreStatus{parts_.log.time(), parts_.log.refuses().has_value()});
 }
@@ -111,7 +113,7 @@ void CoreDoor::take(Control& from, AccountAsk& ask) {
   ++from.in_flight;
   // The gateway keeps the same bound; only one that does not meets this.
   if (from.in_flight > parts_.limits.account_calls_in_flight_max) return from.on_closed();
-  run_call(parts_.accounts, std::move(ask.call), *parts_.reactors.front(), answer);
+  run_call(parts_.accounts, std::move(ask.call), *parts_.shards.front(), answer);
 }
 
 void CoreDoor::take(Control& from, const gateway::DeviceHello& hello) {
@@ -127,12 +129,12 @@ void CoreDoor::tell_all(const ControlDown& frame, const Control* except) {
 }
 
 void CoreDoor::tell_status() {
-  timer_ = parts_.reactors.front()->after(status_interval, [this] { tell_status(); });
+  timer_ = parts_.shards.front()->after(status_interval, [this] { tell_status(); });
   tell_all(CoreStatus{parts_.log.time(), parts_.log.refuses().has_value()});
 }
 
 void CoreDoor::on_lineage(const model::Lineage& lineage) {
-  parts_.reactors.front()->post([weak = std::weak_ptr(alive_), this, lineage] {
+  parts_.shards.front()->post([weak = std::weak_ptr(alive_), this, lineage] {
     if (weak.expired()) return;
     const bool known =
         std::ranges::any_of(lineages_, [&](const auto& known_one) { return known_one.tag == lineage.tag; });
@@ -143,7 +145,7 @@ void CoreDoor::on_lineage(const model::Lineage& lineage) {
 }
 
 void CoreDoor::announce(const gateway::DeviceHello& hello) {
-  parts_.reactors.front()->post([weak = std::weak_ptr(alive_), this, hello] {
+  parts_.shards.front()->post([weak = std::weak_ptr(alive_), this, hello] {
     if (!weak.expired()) tell_all(hello);
   });
 }
