@@ -79,9 +79,20 @@ void CoreConnection::take(const CoreFacts& facts) {
     return parts_.fatal("the core has " + std::to_string(facts.shard_count) + " shards now, and had " +
                         std::to_string(parts_.facts.shard_count) + "; please start this gateway again");
   }
-  // Before connections use the links: what a client believes of an older history ends with a restore.
+  // Before connections use the links: what a client believes of an older history ends with a restore, also
+  // with one that was made by copying files while this process lived on.
+  const auto among = [](const model::Lineage& one, const std::vector<model::Lineage>& all) {
+    return std::ranges::any_of(all, [&](const auto& other) { return other.tag == one.tag; });
+  };
+  const bool is_continued =
+      std::ranges::all_of(lineages_, [&](const auto& known) { return among(known, facts.lineages); });
+  if (!is_continued) {
+    base::log_warning("the core at {} goes on from an older copy of its data; all sessions end", parts_.path);
+    lineages_ = facts.lineages;
+    parts_.gateways.on_other_history(lineages_);
+  }
   for (const auto& lineage : facts.lineages) {
-    if (std::ranges::any_of(lineages_, [&](const auto& known) { return known.tag == lineage.tag; })) continue;
+    if (among(lineage, lineages_)) continue;
     lineages_.push_back(lineage);
     parts_.gateways.on_lineage(lineage);
   }
