@@ -155,13 +155,12 @@ class Network::End : public ports::Transport {
   bool moved_ = false;
 };
 
-void Network::listen(std::vector<SimExecutor*> shards, Accept accept) {
-  shards_ = std::move(shards);
-  accept_ = std::move(accept);
+void Network::listen(std::vector<SimExecutor*> shards, Accept accept, size_t place) {
+  places_[place] = {std::move(shards), std::move(accept)};
 }
 
-void Network::refuse() {
-  shards_.clear();
+void Network::refuse(size_t place) {
+  places_.erase(place);
 }
 
 std::shared_ptr<Network::Connection> Network::connect(SimExecutor& client, SimExecutor& server) {
@@ -177,12 +176,15 @@ std::shared_ptr<Network::Connection> Network::connect(SimExecutor& client, SimEx
 
 void Network::open(SimExecutor& client, std::function<void(std::unique_ptr<ports::Transport>)> done) {
   const auto when = scheduler_.now() + milliseconds(1) + random_.duration(weather.latency_max);
-  if (shards_.empty()) {
+  if (places_.empty()) {
     client.post_at(when, [done = std::move(done)] { done(nullptr); });
     return;
   }
-  const auto shard = random_.below(shards_.size());
-  auto connection = connect(client, *shards_[shard]);
+  auto chosen = places_.begin();
+  if (places_.size() > 1) std::advance(chosen, random_.below(places_.size()));
+  const auto& [shards, accept] = chosen->second;
+  const auto shard = random_.below(shards.size());
+  auto connection = connect(client, *shards[shard]);
   if (random_.chance(weather.slow_per_mille)) connection->bytes_per_second = random_.between(4'000, 64'000);
   if (random_.chance(weather.lost_welcome_per_mille)) {
     connection->sides[client_side].lost_from_frame = random_.between(1, 3);
@@ -203,8 +205,8 @@ void Network::open(SimExecutor& client, std::function<void(std::unique_ptr<ports
   }
   // The server's end exists first, as a listening socket's queue does; a frame cannot overtake it.
   connection->sides[server_side].arrives = when;
-  shards_[shard]->post_at(when, [accept = accept_, shard, connection] {
-    accept(shard, std::make_unique<End>(connection, server_side));
+  shards[shard]->post_at(when, [take = accept, shard, connection] {
+    take(shard, std::make_unique<End>(connection, server_side));
   });
   client.post_at(
       when, [connection, done = std::move(done)] { done(std::make_unique<End>(connection, client_side)); });
@@ -274,6 +276,16 @@ void Network::late(const Process& client, nanoseconds duration) {
     connection->tell_closed(client_side, when, broken, "");
     connection->tell_closed(server_side, to_server.arrives + random_.duration(seconds(3)), broken, "");
   }
+}
+
+const Process* Network::server_of(const Process& client) const {
+  for (const auto& weak : connections_) {
+    const auto connection = weak.lock();
+    if (connection && &connection->sides[client_side].executor->process() == &client &&
+        connection->sides[client_side].open)
+      return &connection->sides[server_side].executor->process();
+  }
+  return nullptr;
 }
 
 void Network::cut_all() {

@@ -28,6 +28,11 @@ Simulation::Simulation(uint64_t seed)
     ++deaths_;
     restart_server(random_.duration(seconds(2)));
   };
+  server_.on_gateway_death = [this](size_t index) {
+    note(fmt::format("gateway {} died", index + 1));
+    ++deaths_;
+    restart_gateway(index, random_.duration(seconds(2)));
+  };
 }
 
 Simulation::~Simulation() {
@@ -299,9 +304,51 @@ void Simulation::happen(Fault fault) {
       note("what one client is told comes late");
       return network_.hold_one(duration);
     }
+    case Fault::kill_gateway:
+    case Fault::stall_link:
+    case Fault::break_link:
+      return happen_to_gateway(fault);
     case Fault::copy_back:
       return;
   }
+}
+
+void Simulation::happen_to_gateway(Fault fault) {
+  const auto index = random_.below(server_.gateways().size());
+  auto& gateway = *server_.gateways()[index];
+  if (!gateway.running()) return;
+  const auto number = index + 1;
+  if (fault == Fault::break_link) {
+    note(fmt::format("a link of gateway {} breaks", number));
+    return server_.links().break_one(gateway.process());
+  }
+  if (fault == Fault::stall_link) {
+    // Seldom so long that clients repeat themselves, never so long that what waits cannot be accepted any
+    // more.
+    const auto duration = random_.chance(150) ? seconds(5) + random_.duration(seconds(20))
+                                              : milliseconds(5) + random_.duration(seconds(3));
+    const auto way = static_cast<Links::Way>(random_.below(3));
+    note(fmt::format("links of gateway {} are behind by {} ms", number, duration.count() / 1'000'000));
+    return server_.links().stall(gateway.process(), way, duration, random_.chance(500) ? 1000 : 400);
+  }
+  if (random_.chance(300)) {
+    const auto steps = random_.between(1, uint64_t{2} << random_.below(10));
+    note(fmt::format("gateway {} crashes in {} steps", number, steps));
+    return gateway.crash_in(steps);
+  }
+  ++deaths_;
+  if (random_.chance(150)) {
+    note(fmt::format("gateway {} is stopped", number));
+    gateway.stop();
+  } else {
+    note(fmt::format("kill -9 of gateway {}", number));
+    gateway.kill();
+  }
+  restart_gateway(index, random_.duration(seconds(3)));
+}
+
+void Simulation::restart_gateway(size_t index, nanoseconds pause) {
+  scheduler_.after(pause, [this, index] { server_.gateways()[index]->start(); });
 }
 
 // Somebody is blocked for a while, in which his repeat is refused; what he wrote first comes after that, and
@@ -402,6 +449,8 @@ void Simulation::calm() {
   network_.weather.latency_max = milliseconds(2);
   server_.crash_in(0, false);
   server_.crash_in_sync(0, false);
+  for (auto& gateway : server_.gateways()) gateway->crash_in(0);
+  server_.links().end_stalls();
   // One that was being stopped when it should have been started.
   restart_server(seconds(12));
   for (auto& device : devices_) {
@@ -414,6 +463,9 @@ void Simulation::calm() {
 void Simulation::heal() {
   calm();
   note("everything is healed");
+  for (auto& gateway : server_.gateways()) {
+    if (random_.chance(500)) gateway->stop();
+  }
   if (server_.running()) server_.stop();
   restart_server(seconds(5));
 }
@@ -500,6 +552,7 @@ void Simulation::add_fresh_devices() {
 void Simulation::check_folds() {
   if (!server_.quiet()) return;
   history_.fold_hash("the server in the end", server_.fold_hash());
+  for (auto& gateway : server_.gateways()) gateway->kill();
   server_.stop();
   scheduler_.run_for(seconds(5));
   auto copy = server_.untrimmed_copy();

@@ -53,6 +53,8 @@ class Simulation {
   void change_weather();
   void restart_device(Device& device);
   void restart_server(nanoseconds pause);
+  void happen_to_gateway(Fault fault);
+  void restart_gateway(size_t index, nanoseconds pause);
   void copy_aside();
   void copy_back();
   void note(const std::string& what);
