@@ -278,6 +278,21 @@ void Network::late(const Process& client, nanoseconds duration) {
   }
 }
 
+void Network::leave(const Process& client, nanoseconds after) {
+  for (const auto& weak : connections_) {
+    const auto connection = weak.lock();
+    if (!connection || &connection->sides[client_side].executor->process() != &client) continue;
+    auto& to_client = connection->sides[client_side];
+    auto& to_server = connection->sides[server_side];
+    if (!to_client.open || !to_server.open) continue;
+    const auto when = scheduler_.now() + after;
+    to_client.lost_from = std::min(to_client.lost_from.value_or(when), when);
+    connection->tell_closed(client_side, when, broken, "");
+    connection->tell_closed(server_side, std::max(to_server.arrives, when) + random_.duration(seconds(3)),
+                            broken, "");
+  }
+}
+
 const Process* Network::server_of(const Process& client) const {
   for (const auto& weak : connections_) {
     const auto connection = weak.lock();

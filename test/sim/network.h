@@ -54,6 +54,9 @@ class Network {
   // For this client its connection breaks somewhere within `duration`; what it says from now on until then is
   // on its way all that time, and reaches the server in the end.
   void late(const Process& client, nanoseconds duration);
+  // This client's connection breaks for it after that time; what it has said arrives, and the server hears of
+  // the break later.
+  void leave(const Process& client, nanoseconds after);
   // The process that has the other end of this client's connection; nullptr if it has none.
   const Process* server_of(const Process& client) const;
   // The machine of this process lost its power: no end of its connections says good-bye.

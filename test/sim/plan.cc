@@ -116,6 +116,15 @@ void Plan::add_gateways(Prng chance) {
        {Fault::kill_gateway, Fault::kill_gateway, Fault::stall_link, Fault::stall_link, Fault::break_link}) {
     if (chance.chance(600)) faults.push_back(fault);
   }
+  loses_core = chance.chance(400);
+  if (loses_core) {
+    // What must be done in 5 s must be possible in 5 s.
+    limits.sends_in_flight_max = 32;
+    limits.unacked_frames_max = std::max<size_t>(limits.unacked_frames_max, 128);
+    limits.link_queue_bytes_max = std::max<size_t>(limits.link_queue_bytes_max, 64'000);
+    store_call_max = std::min<nanoseconds>(store_call_max, milliseconds(2));
+    disk_sync_max = std::min<nanoseconds>(disk_sync_max, milliseconds(10));
+  }
   if (gateways > 1 && chance.chance(500)) late_writes = chance.between(3, 12);
 }
 

@@ -68,6 +68,7 @@ struct Plan {
   bool copies_back = false;      // once, in the middle
   size_t gateways = 0;           // processes; 0: the core's process is the gateway, too
   size_t gateway_shards = 1;     // in each
+  bool loses_core = false;       // in the end, while each gateway has 32 requests under way
   bool calm = false;             // when the faults end, everybody must come to know all without any restart
 };
 

@@ -1,5 +1,7 @@
 #include "test/sim/simulation.h"
 
+#include <algorithm>
+#include <limits>
 #include <map>
 
 #include <fmt/format.h>
@@ -66,6 +68,7 @@ Outcome Simulation::run() {
                      [this] { checkpoints_.push_back(server_.store_snapshot()); });
   }
   scheduler_.run_for(plan_.active);
+  if (plan_.loses_core) lose_core();
   if (plan_.calm) {
     calm();
     settle("without a restart");
@@ -87,6 +90,7 @@ Outcome Simulation::run() {
   outcome.hash = history_.hash();
   outcome.tasks = scheduler_.tasks_run();
   outcome.sessions = server_.sessions();
+  outcome.owed = history_.owed().size();
   outcome.happened = std::move(happened_);
   outcome.summary =
       fmt::format("{} people, {} devices, {} texts, {} ticks, {} records, {} tasks, {} deaths, {:.1f} s",
@@ -358,6 +362,10 @@ void Simulation::write_late() {
   auto& other = *devices_[random_.below(devices_.size())];
   const auto duration = milliseconds(static_cast<int64_t>(random_.between(1'000, 4'500)));
   if (!device.running()) return;
+  if (server_.gateways().size() > 1 && random_.chance(800)) {
+    auto* const gateway = gateway_of(device);
+    return gateway ? write_late_at(*gateway, device) : void();
+  }
   note(fmt::format("what {} writes comes {} ms late", device.name(), duration.count()));
   network_.late(*device.process(), duration);
   if (other.user() == device.user()) return;
@@ -365,6 +373,106 @@ void Simulation::write_late() {
   scheduler_.after(random_.duration(duration / 8), [&device, &other] { other.block(device.user(), true); });
   scheduler_.after(duration / 2 + random_.duration(duration / 2),
                    [&device, &other] { other.block(device.user(), false); });
+}
+
+GatewayProcess* Simulation::gateway_of(const Device& device) {
+  if (!device.running()) return nullptr;
+  const auto* const process = network_.server_of(*device.process());
+  for (auto& gateway : server_.gateways()) {
+    if (process && gateway->running() && &gateway->process() == process) return gateway.get();
+  }
+  return nullptr;
+}
+
+// The same, but what he wrote first waits in the link of a gateway that is behind, while he is on another
+// one.
+void Simulation::write_late_at(GatewayProcess& gateway, Device& device) {
+  std::vector<Device*> others;
+  for (auto& other : devices_) {
+    auto* const theirs = gateway_of(*other);
+    if (theirs && theirs != &gateway && other->user() != device.user()) others.push_back(other.get());
+  }
+  if (others.empty()) return;
+  auto& other = *others[random_.below(others.size())];
+  const auto duration = seconds(2) + random_.duration(seconds(6));
+  note(fmt::format("what {} writes waits {} ms at its gateway", device.name(), duration.count() / 1'000'000));
+  server_.links().stall(gateway.process(), Links::Way::up, duration);
+  device.say(other.user(), {text_of(device.name())});
+  network_.leave(*device.process(), 2 * plan_.latency_max + random_.duration(milliseconds(50)));
+  scheduler_.after(random_.duration(milliseconds(300)),
+                   [&device, &other] { other.block(device.user(), true); });
+  scheduler_.after(duration / 2 + random_.duration(duration / 2),
+                   [&device, &other] { other.block(device.user(), false); });
+}
+
+// --- the core dies with much under way
+
+bool Simulation::spread_devices() {
+  std::map<GatewayProcess*, std::vector<Device*>> at;
+  for (auto& device : devices_) {
+    if (auto* gateway = gateway_of(*device); gateway && device->online()) at[gateway].push_back(device.get());
+  }
+  if (at.size() == server_.gateways().size()) return true;
+  for (auto& [gateway, devices] : at) {
+    if (devices.size() > 1) network_.leave(*devices.front()->process(), nanoseconds(1));
+  }
+  return false;
+}
+
+int64_t Simulation::requests_under_way() {
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (auto& gateway : server_.gateways()) least = std::min(least, gateway->requests_under_way());
+  return least;
+}
+
+// Nothing else goes wrong meanwhile: who had a send under way is answered 5 s after the core is back.
+void Simulation::lose_core() {
+  constexpr int64_t requests = 32;
+  constexpr auto answered_after = seconds(5);
+  calm();
+  settle("with the faults over");
+  // Who is refused for good is told so only when no older attempt can be accepted any more, which takes
+  // longer.
+  for (auto& device : devices_) {
+    for (const auto& person : plan_.people) {
+      if (person.user != device->user()) device->block(person.user, false);
+    }
+  }
+  settle("before the core is lost");
+  for (int i = 0; i < 30 && !spread_devices(); ++i) scheduler_.run_for(seconds(2));
+  const auto way = random_.chance(500) ? Links::Way::up : Links::Way::down;
+  for (auto& gateway : server_.gateways()) server_.links().stall(gateway->process(), way, seconds(5));
+  for (auto& device : devices_) {
+    const auto& to = plan_.people[plan_.people[0].user == device->user() ? 1 : 0].user;
+    std::vector<std::string> texts;
+    for (int64_t i = 0; i < requests; ++i) texts.push_back(fmt::format("{} {}", device->name(), ++texts_));
+    device->say(to, std::move(texts));
+  }
+  const bool enough = scheduler_.run_until([&] { return requests_under_way() >= requests; }, seconds(4));
+  std::vector<std::pair<Device*, std::vector<model::ClientId>>> owed;
+  for (auto& device : devices_) owed.emplace_back(device.get(), device->unanswered());
+  note(fmt::format("the core dies with {} requests under way at each gateway", requests_under_way()));
+  server_.kill();
+  server_.links().end_stalls();
+  ++deaths_;
+  if (random_.chance(500)) {
+    const auto index = random_.below(server_.gateways().size());
+    note(fmt::format("and so does gateway {}", index + 1));
+    server_.gateways()[index]->kill();
+    ++deaths_;
+  }
+  scheduler_.run_for(milliseconds(50) + random_.duration(seconds(1)));
+  server_.start();
+  const auto ready = [&] {
+    return server_.ready() &&
+           std::ranges::all_of(server_.gateways(), [](const auto& g) { return g->ready(); });
+  };
+  scheduler_.run_until(ready, seconds(30));
+  note("it is back");
+  if (!enough) return;
+  const auto by = now_ns() + base::nanoseconds(answered_after).count();
+  for (const auto& [device, sends] : owed) device->owe(sends, by);
+  scheduler_.run_for(answered_after + seconds(1));
 }
 
 void Simulation::bend(SimClock& clock, const std::string& whose) {
