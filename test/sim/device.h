@@ -57,6 +57,7 @@ class Device : client::OutboxStore, client::Listener {
 
   bool running() const { return core_ != nullptr; }
   bool online() const { return core_ && core_->connection() == client::Connection::online; }
+  bool welcomed() const { return online() || (core_ && core_->connection() == client::Connection::syncing); }
   // What it holds, without a gap.
   std::vector<client::ConversationView> conversations() const;
   // How far its person's own log is held.

@@ -191,10 +191,10 @@ void Network::open(SimExecutor& client, std::function<void(std::unique_ptr<ports
     connection->tell_closed(client_side, when + random_.duration(seconds(2)), broken, "");
     connection->tell_closed(server_side, when + random_.duration(seconds(2)), broken, "");
   }
-  if (random_.chance(weather.cut_early_per_mille)) {
-    // What was on its way is lost, and the client hears of it while the server may still be writing.
+  // What was on its way is lost, and the client hears of it while the server may still be writing.
+  const auto lose_from = [&](uint64_t frame) {
     auto& to_client = connection->sides[client_side];
-    to_client.lost_from_frame = std::min(to_client.lost_from_frame.value_or(60), random_.between(2, 60));
+    to_client.lost_from_frame = std::min(to_client.lost_from_frame.value_or(frame), frame);
     to_client.on_lost = [weak = std::weak_ptr(connection)] {
       const auto self = weak.lock();
       if (!self) return;
@@ -202,7 +202,9 @@ void Network::open(SimExecutor& client, std::function<void(std::unique_ptr<ports
       self->tell_closed(client_side, now + self->random.duration(milliseconds(50)), broken, "");
       self->tell_closed(server_side, now + self->random.duration(seconds(5)), broken, "");
     };
-  }
+  };
+  if (random_.chance(weather.cut_early_per_mille)) lose_from(random_.between(2, 60));
+  if (lose_welcome_of_.erase(&client.process()) > 0) lose_from(1);
   // The server's end exists first, as a listening socket's queue does; a frame cannot overtake it.
   connection->sides[server_side].arrives = when;
   shards[shard]->post_at(when, [take = accept, shard, connection] {
@@ -291,6 +293,14 @@ void Network::leave(const Process& client, nanoseconds after) {
     connection->tell_closed(server_side, std::max(to_server.arrives, when) + random_.duration(seconds(3)),
                             broken, "");
   }
+}
+
+void Network::lose_next_welcome() {
+  const auto living = living_one();
+  if (!living) return;
+  const auto& client = living->sides[client_side].executor->process();
+  lose_welcome_of_.insert(&client);
+  leave(client, nanoseconds(1));
 }
 
 const Process* Network::server_of(const Process& client) const {

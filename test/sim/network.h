@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,8 @@ class Network {
   // This client's connection breaks for it after that time; what it has said arrives, and the server hears of
   // the break later.
   void leave(const Process& client, nanoseconds after);
+  // The same for one of the living, and the first that its next connection is told is lost.
+  void lose_next_welcome();
   // The process that has the other end of this client's connection; nullptr if it has none.
   const Process* server_of(const Process& client) const;
   // The machine of this process lost its power: no end of its connections says good-bye.
@@ -78,6 +81,7 @@ class Network {
   };
   std::map<size_t, Place> places_;
   std::vector<std::weak_ptr<Connection>> connections_;
+  std::set<const Process*> lose_welcome_of_;  // client processes
 };
 
 }  // namespace tidings::sim

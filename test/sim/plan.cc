@@ -13,9 +13,9 @@ using base::seconds;
 using model::UserId;
 
 constexpr std::array<std::string_view, fault_count> names{
-    "kill",      "power cut",      "crash at step", "failing sync", "cut",     "cut all",
-    "half cut",  "client restart", "server clock",  "client clock", "weather", "hold",
-    "copy back", "kill gateway",   "stall link",    "break link"};
+    "kill",      "power cut",      "crash at step", "failing sync", "cut",         "cut all",
+    "half cut",  "client restart", "server clock",  "client clock", "weather",     "hold",
+    "copy back", "kill gateway",   "stall link",    "break link",   "lost welcome"};
 
 // People whose conversations share a partition: only there records overtake each other in the fold's order,
 // which is what checkpoints are about.
@@ -107,9 +107,11 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
   add_gateways(Prng(seed * 0x9E3779B97F4A7C15ull + 5));
 }
 
-// Drawn apart, so that seeds without gateway processes are what they were before there were any.
+// Drawn apart, so that other seeds are what they were before there were any.
 void Plan::add_gateways(Prng chance) {
-  if (!chance.chance(400)) return;
+  const bool alone = !chance.chance(400);
+  if (chance.chance(300)) faults.push_back(Fault::lost_welcome);
+  if (alone) return;
   gateways = chance.between(1, 3);
   gateway_shards = chance.between(1, 2);
   for (const auto fault :

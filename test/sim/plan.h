@@ -29,8 +29,9 @@ enum class Fault : uint8_t {
   kill_gateway,  // one of them, or it dies at a step, or is stopped
   stall_link,    // what one of them says to the core, or hears, comes late
   break_link,    // a connection between it and the core breaks
+  lost_welcome,  // one connection breaks, and what answers the client's next hello is lost
 };
-inline constexpr size_t fault_count = 16;
+inline constexpr size_t fault_count = 17;
 std::string_view name(Fault fault);
 
 struct Plan {

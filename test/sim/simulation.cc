@@ -308,6 +308,9 @@ void Simulation::happen(Fault fault) {
       note("what one client is told comes late");
       return network_.hold_one(duration);
     }
+    case Fault::lost_welcome:
+      note("one connection breaks, and the next welcome is lost");
+      return network_.lose_next_welcome();
     case Fault::kill_gateway:
     case Fault::stall_link:
     case Fault::break_link:
@@ -425,10 +428,12 @@ int64_t Simulation::requests_under_way() {
   return least;
 }
 
-// Nothing else goes wrong meanwhile: who had a send under way is answered 5 s after the core is back.
+// Nothing else goes wrong meanwhile: who had a send under way is answered 5 s after the core is back. Who
+// lost the gateway, too, finds one when its back-off says so.
 void Simulation::lose_core() {
   constexpr int64_t requests = 32;
   constexpr auto answered_after = seconds(5);
+  constexpr milliseconds back_off_max = seconds(25);
   calm();
   settle("with the faults over");
   // Who is refused for good is told so only when no older attempt can be accepted any more, which takes
@@ -449,15 +454,22 @@ void Simulation::lose_core() {
     device->say(to, std::move(texts));
   }
   const bool enough = scheduler_.run_until([&] { return requests_under_way() >= requests; }, seconds(4));
-  std::vector<std::pair<Device*, std::vector<model::ClientId>>> owed;
-  for (auto& device : devices_) owed.emplace_back(device.get(), device->unanswered());
+  struct Owed {
+    Device* device;
+    std::vector<model::ClientId> sends;
+    GatewayProcess* gateway;
+  };
+  std::vector<Owed> owed;
+  for (auto& device : devices_) owed.push_back({device.get(), device->unanswered(), gateway_of(*device)});
   note(fmt::format("the core dies with {} requests under way at each gateway", requests_under_way()));
   server_.kill();
   server_.links().end_stalls();
   ++deaths_;
+  const GatewayProcess* dead = nullptr;
   if (random_.chance(500)) {
     const auto index = random_.below(server_.gateways().size());
     note(fmt::format("and so does gateway {}", index + 1));
+    dead = server_.gateways()[index].get();
     server_.gateways()[index]->kill();
     ++deaths_;
   }
@@ -470,8 +482,22 @@ void Simulation::lose_core() {
   scheduler_.run_until(ready, seconds(30));
   note("it is back");
   if (!enough) return;
-  const auto by = now_ns() + base::nanoseconds(answered_after).count();
-  for (const auto& [device, sends] : owed) device->owe(sends, by);
+  const auto owe = [&](const Owed& one) {
+    one.device->owe(one.sends, now_ns() + base::nanoseconds(answered_after).count());
+  };
+  for (const auto& one : owed) {
+    if (one.gateway != dead) owe(one);
+  }
+  std::erase_if(owed, [&](const auto& one) { return one.gateway != dead; });
+  for (auto left = back_off_max; left.count() > 0 && !owed.empty(); left -= milliseconds(100)) {
+    std::erase_if(owed, [&](const auto& one) {
+      const bool there = one.device->welcomed();
+      if (there) owe(one);
+      return there;
+    });
+    scheduler_.run_for(milliseconds(100));
+  }
+  for (const auto& one : owed) owe(one);
   scheduler_.run_for(answered_after + seconds(1));
 }
 
