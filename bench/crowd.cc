@@ -49,6 +49,7 @@ void Crowd::take(Line& line, std::string_view text) {
   const auto parsed = wire::parse_server_frames(text);
   const auto now = clock_.monotonic();
   line.acks.taken(parsed.counted, text.size(), now);
+  line.acks.heard(true);
   if (acknowledges_at_frames) {
     if (const auto ack = line.acks.due(now)) line.send(wire::encode(*ack));
   }

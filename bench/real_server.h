@@ -40,10 +40,23 @@ std::vector<Person> make_people(const std::string& data, int count);
 
 struct ServerOptions {
   int shards = 1;
-  int core = 0;            // -1: any
+  int core = 0;            // of the machine; -1: any
   bool one_arena = false;  // of malloc: for figures of memory
   std::vector<std::string> more;
+  std::string role = "both";  // core and gateway need `socket`, a gateway no data
+  std::string socket = "";
+  uint16_t port = 0;  // 0: a free one
 };
+
+struct Memory {
+  double own = 0;           // bytes in pages that no other process has: what grows with sessions
+  double resident = 0;      // all
+  double proportional = 0;  // pages of several processes in parts
+  Memory& operator+=(const Memory& other);
+};
+Memory memory_of(pid_t pid);
+// User + system time so far.
+double cpu_seconds_of(pid_t pid);
 
 // The real binary.
 class ServerProcess {
@@ -51,10 +64,11 @@ class ServerProcess {
   ServerProcess(const std::string& binary, const std::string& data, const ServerOptions& options = {});
   ~ServerProcess();  // a clean stop
   ServerProcess(const ServerProcess&) = delete;
-  uint16_t port() const { return port_; }
-  // User + system time so far.
-  double cpu_seconds() const;
-  double resident_mebibytes() const;
+  uint16_t port() const { return port_; }  // not of a core
+  double cpu_seconds() const { return cpu_seconds_of(pid_); }
+  Memory memory() const { return memory_of(pid_); }
+  // kill -9.
+  void kill_now();
 
  private:
   pid_t pid_ = 0;

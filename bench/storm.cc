@@ -1,30 +1,28 @@
-// B6 of performance.md: everybody's connection is cut at once, 20 messages are missed, everybody returns at
-// once: by resume where the server grants it, else by a sync of changes and a pull. Each must get exactly the
-// missed messages. Server and load share all cores: what counts is the server's time for a return.
-#include <algorithm>
+// B6 of performance.md: everybody's connection is cut at once, 20 messages are missed, more come meanwhile,
+// and everybody returns at once: by resume, or where the gateway itself died (the second storm), by a sync of
+// changes and a pull. A core, two gateway processes and two processes of load share all cores: what counts
+// is the server's time for a return. Everybody must have every message once and in order, or the bench fails.
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "bench/cluster.h"
 #include "bench/raw_sessions.h"
-#include "bench/real_server.h"
 #include "bench/report.h"
-#include "bench/sockets.h"
-#include "bench/swarm.h"
-#include "engine/embedded/system_clock.h"
+#include "bench/storm_load.h"
 
 namespace tidings::bench {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr size_t group_receivers = 1000, missed = 20, missed_frame_bytes = 330;
-constexpr wire::Request create_request = 1, sync_request = 2, pull_request = 3, first_send = 10;
-constexpr double patience_seconds = 300;
+constexpr size_t group_receivers = 1000, gateways = 2, loads = 2, missed_frame_bytes = 330;
 
 struct Options {
-  size_t sessions = 18'000;
+  size_t sessions = 30'000;
+  size_t at_once = 512;  // of each load
   bool json = false;
   std::string binary;
 };
@@ -34,246 +32,94 @@ double seconds_since(SteadyClock::time_point begun) {
 }
 
 struct Figures {
-  double seconds = 0, server_us = 0, sessions_per_second = 0, p50_ms = 0, p99_ms = 0;
-  double raw_us = 0;
-  uint64_t resumed = 0, retries = 0, skipped = 0;
+  uint64_t returned = 0, resumed = 0, synced = 0, came_again = 0, repeated = 0, whole = 0, people = 0;
+  double seconds = 0, gateway_us = 0, core_us = 0, load_us = 0, p50_ms = 0, p99_ms = 0;
+  double server_us() const { return gateway_us + core_us; }
+  double returns_per_second() const { return static_cast<double>(returned) / seconds; }
 };
 
-class Load {
- public:
-  Load(const std::vector<Person>& people, uint16_t port, size_t groups)
-      : port_(port), groups_(groups), each_(people.size() / groups) {
-    swarm_.connects_at_once = 512;
-    swarm_.on_frame = [this](Swarm::Session& s, std::string_view frame) { on_frame(s, frame); };
-    swarm_.on_hello = [this](Swarm::Session& s, wire::Hello& hello) { say_hello(s, hello); };
-    swarm_.on_lost = [this](Swarm::Session& s) {
-      // Who is turned away comes again.
-      ++retries_;
-      swarm_.connect(s, port_);
-    };
-    for (const Person& person : people) {
-      users_.push_back(person.user);
-      swarm_.add(person);
-    }
-    known_.resize(people.size());
-    for (size_t i = 0; i < people.size(); ++i) swarm_.connect(swarm_.at(i), port_);
-    until([this] { return swarm_.open_count() == users_.size(); }, "not everybody could connect");
-    for (size_t g = 0; g < groups_; ++g) create(swarm_.at(g * each_));
-    until([this] { return in_group_ == users_.size(); }, "not everybody came into the groups");
-    for (size_t i = 0; i < users_.size(); ++i) sync(swarm_.at(i), std::nullopt);
-    until([this] { return synced_ == users_.size(); }, "not everybody could sync");
+Loads start_loads(const std::vector<Person>& people, size_t groups, const Options& options,
+                  const std::vector<uint16_t>& ports) {
+  const size_t each = people.size() / groups;
+  Loads all;
+  for (size_t i = 0, first = 0; i < loads; ++i) {
+    const size_t own = groups * (i + 1) / loads - groups * i / loads;
+    const auto begin = people.begin() + static_cast<ptrdiff_t>(first * each);
+    StormLoad::Plan plan{{begin, begin + static_cast<ptrdiff_t>(own * each)}, own, ports, options.at_once, i};
+    first += own;
+    all.push_back(std::make_unique<LoadProcess>([&plan](Board& board) -> LoadProcess::Work {
+      auto* const load = new StormLoad(std::move(plan), board);
+      return {[load](uint32_t order) { load->obey(order); }, [load] { load->rest(); }};
+    }));
   }
+  return all;
+}
 
-  // All but the senders, who say something meanwhile.
-  void cut_and_miss() {
-    for (size_t i = 0; i < users_.size(); ++i) {
-      if (!is_sender(i)) swarm_.cut(swarm_.at(i));
-    }
-    run(2);
-    for (size_t n = 0; n < missed; ++n) {
-      for (size_t g = 0; g < groups_; ++g) say(g, n);
-      until([this, n] { return ticked_ == (n + 1) * groups_; }, "messages are not answered");
-    }
-    run(1);
-  }
-  void return_all() {
-    begun_ = SteadyClock::now();
-    away_ = true;
-    for (size_t i = 0; i < users_.size(); ++i) {
-      if (!is_sender(i)) swarm_.connect(swarm_.at(i), port_);
-    }
-    until([this] { return back_ == users_.size() - groups_; }, "not everybody came back");
-  }
-  size_t returning() const { return users_.size() - groups_; }
-  uint64_t resumed() const { return resumed_; }
-  uint64_t retries() const { return retries_; }
-  std::vector<double> latencies_ms;
-
- private:
-  struct Known {
-    std::string session, resume, branch;
-    uint64_t received = 0;  // counted frames of the session
-    model::ConversationId group;
-    model::Cursor newest;
-    model::Position activity;
-    size_t got = 0;  // of the missed messages
-    bool welcomed_back = false;
-  };
-
-  bool is_sender(size_t number) const { return number % each_ == 0; }
-  template <class Done>
-  void until(Done done, const char* otherwise) {
-    const auto begun = SteadyClock::now();
-    while (!done()) {
-      if (seconds_since(begun) > patience_seconds) give_up(otherwise);
-      swarm_.turn(10);
-      for (const auto& [session, request] : std::exchange(again_, {})) {
-        if (session->stage == Swarm::Stage::open) ask_again(*session, request);
-      }
-    }
-  }
-  void run(double seconds) {
-    const auto begun = SteadyClock::now();
-    while (seconds_since(begun) < seconds) swarm_.turn(10);
-  }
-  model::ClientId next_client_id() { return {model::uuid_v7(clock_.wall(), 1, ++client_ids_)}; }
-
-  void create(Swarm::Session& sender) {
-    wire::ConversationCreate frame;
-    frame.request = create_request;
-    frame.client_id = next_client_id();
-    frame.kind = model::ConversationKind::group;
-    const auto first = users_.begin() + static_cast<ptrdiff_t>(sender.number);
-    frame.members.assign(first, first + static_cast<ptrdiff_t>(each_));
-    swarm_.send(sender, wire::encode(frame));
-  }
-  void say(size_t group, size_t number) {
-    wire::MessageSend frame;
-    frame.request = first_send + number;
-    frame.conversation = known_[group * each_].group;
-    frame.client_id = next_client_id();
-    frame.message.text = text(group, number);
-    swarm_.send(swarm_.at(group * each_), wire::encode(frame));
-  }
-  static std::string text(size_t group, size_t number) {
-    return "what was missed in " + std::to_string(group) + ", number " + std::to_string(number);
-  }
-  void sync(Swarm::Session& session, std::optional<model::Position> activity) {
-    model::ConversationId last;
-    last.bytes.fill(0xFF);
-    swarm_.send(session, wire::encode(wire::SyncFrame{sync_request, {}, last, {}, activity}));
-  }
-  void ask_again(Swarm::Session& session, wire::Request request) {
-    const Known& known = known_[session.number];
-    if (request == create_request) return create(session);
-    if (request == pull_request) return pull(session);
-    sync(session, away_ ? std::optional(known.activity) : std::nullopt);
-  }
-  void pull(Swarm::Session& session) {
-    const Known& known = known_[session.number];
-    wire::PullFrame frame;
-    frame.request = pull_request;
-    frame.conversation = known.group;
-    frame.after = known.newest.seq;
-    swarm_.send(session, wire::encode(frame));
-  }
-  void say_hello(Swarm::Session& session, wire::Hello& hello) {
-    const Known& known = known_[session.number];
-    if (known.session.empty()) return;
-    hello.session = known.session;
-    hello.resume = known.resume;
-    hello.received = known.received;
-    hello.branch = known.branch;
-    hello.newest = wire::Hello::Newest{known.group, known.newest};
-  }
-
-  void on_frame(Swarm::Session& session, std::string_view frame) {
-    Known& known = known_[session.number];
-    auto parsed = wire::parse_server_frames(frame);
-    known.received += parsed.counted;
-    for (auto& one : parsed.frames) {
-      if (!one) give_up("a frame of the server cannot be read: " + one.error().detail);
-      on_parsed(session, known, *one);
-    }
-  }
-  void on_parsed(Swarm::Session& session, Known& known, const wire::ServerFrame& frame) {
-    if (const auto* welcome = std::get_if<wire::Welcome>(&frame)) {
-      known.session = welcome->session;
-      known.resume = welcome->resume;
-      known.branch = welcome->branch;
-      if (!welcome->resumed) known.received = 0;
-      if (!away_) return;
-      if (welcome->resumed) {
-        ++resumed_;
-      } else {
-        if (welcome->sync != "changes") give_up("the server wants a full sync");
-        sync(session, known.activity);
-      }
-    } else if (const auto* answer = std::get_if<wire::SyncAnswer>(&frame)) {
-      on_sync(session, known, *answer);
-    } else if (const auto* page = std::get_if<wire::PageFrame>(&frame)) {
-      for (const auto& event : page->events) on_event(session, known, event);
-    } else if (const auto* ok = std::get_if<wire::Ok>(&frame)) {
-      if (ok->request == create_request) {
-        in_group(session.number, ok->conversation, {ok->seq, ok->id});
-      } else {
-        ++ticked_;
-      }
-    } else if (const auto* event = std::get_if<wire::EventFrame>(&frame)) {
-      on_event(session, known, event->event);
-    } else if (const auto* error = std::get_if<wire::ErrorFrame>(&frame)) {
-      if (error->code == wire::Code::busy && !error->request) return;  // it closes; we come again
-      if (error->code != wire::Code::busy)
-        give_up("the server refuses: " + std::string(wire::name(error->code)) + " " + error->message);
-      if (*error->request >= first_send) give_up("a message is refused: busy");
-      again_.emplace_back(&session, *error->request);
-    }
-  }
-  void in_group(size_t number, const model::ConversationId& group, model::Cursor first) {
-    known_[number].group = group;
-    known_[number].newest = first;
-    ++in_group_;
-  }
-  void on_sync(Swarm::Session& session, Known& known, const wire::SyncAnswer& answer) {
-    known.activity = answer.activity;
-    if (!away_) return void(++synced_);
-    for (const auto& row : answer.conversations) {
-      if (row.conversation != known.group) continue;
-      pull(session);
-    }
-  }
-  void on_event(Swarm::Session& session, Known& known, const model::Event& event) {
-    if (std::holds_alternative<model::ConversationCreated>(event.body)) {
-      if (!is_sender(session.number)) in_group(session.number, event.conversation, {event.seq, event.id});
-      return;
-    }
-    const auto* message = std::get_if<model::MessageCreated>(&event.body);
-    if (!message || !away_) return;
-    if (message->message.text != text(session.number / each_, known.got) ||
-        event.seq.value != known.newest.seq.value + 1)
-      give_up("a message is lost, repeated, changed or out of order");
-    known.newest = {event.seq, event.id};
-    if (++known.got < missed) return;
-    ++back_;
-    latencies_ms.push_back(seconds_since(begun_) * 1000);
-  }
-
-  Swarm swarm_;
-  embedded::SystemClock clock_;
-  const uint16_t port_;
-  const size_t groups_, each_;
-  std::vector<model::UserId> users_;
-  std::vector<Known> known_;
-  std::vector<std::pair<Swarm::Session*, wire::Request>> again_;
-  SteadyClock::time_point begun_;
-  bool away_ = false;
-  size_t in_group_ = 0, synced_ = 0, ticked_ = 0, back_ = 0;
-  uint64_t client_ids_ = 0, resumed_ = 0, retries_ = 0;
-};
-
-Figures measure(const Options& options) {
-  Figures f;
-  f.raw_us = raw_session_us(options.sessions, missed, missed_frame_bytes);
-  const size_t groups = (options.sessions + group_receivers - 1) / group_receivers;
+// `gateway_dies`: instead of all connections being cut.
+Figures measure(const Options& options, bool gateway_dies) {
+  const size_t groups = std::max(loads, (options.sessions + group_receivers - 1) / group_receivers);
   const size_t each = options.sessions / groups + 1;
   const Directory directory;
   const auto people = make_people(directory.path(), static_cast<int>(groups * each));
-  const ServerProcess server(options.binary, directory.path(),
-                             {.shards = 2, .core = -1, .more = {"--set", "limits.connections=1000000"}});
-  Load load(people, server.port(), groups);
-  load.cut_and_miss();
-  const double cpu = server.cpu_seconds();
+  Cluster cluster(options.binary, directory.path(), gateways);
+  const Loads all = start_loads(people, groups, options, cluster.ports());
+  order_all(all, StormLoad::connect);
+  order_all(all, StormLoad::group);
+  order_all(all, StormLoad::say_before);
+  if (gateway_dies) {
+    for (const auto& load : all) load->order(StormLoad::lose);
+    cluster.kill_gateway(gateways - 1);
+    wait_for_all(all);
+  } else {
+    order_all(all, StormLoad::cut);
+  }
+  // What the server does about it is not the return's.
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  order_all(all, StormLoad::say_missed);
+  if (gateway_dies) cluster.start_gateway(gateways - 1);
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+
+  const double gateway = cluster.gateways_cpu_seconds(), core = cluster.core_cpu_seconds();
+  const double load = cpu_seconds(all);
   const auto begun = SteadyClock::now();
-  load.return_all();
-  f.seconds = seconds_since(begun);
-  const auto count = static_cast<double>(load.returning());
-  f.server_us = (server.cpu_seconds() - cpu) * 1e6 / count;
-  f.sessions_per_second = count / f.seconds;
-  f.resumed = load.resumed();
-  f.retries = load.retries();
-  f.p50_ms = percentile(load.latencies_ms, 50);
-  f.p99_ms = percentile(load.latencies_ms, 99);
+  order_all(all, StormLoad::come_back);
+  Figures f;
+  auto times = times_ms(all);
+  f.returned = sum(all, StormLoad::away);
+  const auto us = [&](double seconds) { return seconds * 1e6 / static_cast<double>(f.returned); };
+  f.seconds = std::min(seconds_since(begun), percentile(times, 100) / 1000);
+  f.gateway_us = us(cluster.gateways_cpu_seconds() - gateway);
+  f.core_us = us(cluster.core_cpu_seconds() - core);
+  f.load_us = us(cpu_seconds(all) - load);
+  f.p50_ms = percentile(times, 50);
+  f.p99_ms = percentile(times, 99);
+  order_all(all, StormLoad::say_last);
+  f.people = people.size() - groups;
+  f.resumed = sum(all, StormLoad::resumed);
+  f.synced = sum(all, StormLoad::synced);
+  f.came_again = sum(all, StormLoad::came_again);
+  f.repeated = sum(all, StormLoad::repeated);
+  f.whole = sum(all, StormLoad::whole);
   return f;
+}
+
+void print(const char* what, const Figures& f) {
+  fmt::print(
+      "{}: {} returned in {:.2f} s ({:.0f}/s; half of them in {:.0f} ms, 99 % in {:.0f} ms), {} resumed, {} "
+      "synced, {} came more than once\n  server us each: {:.1f} of the gateways, {:.1f} of the core; of the "
+      "load {:.1f}; {} of {} have every message\n",
+      what, f.returned, f.seconds, f.returns_per_second(), f.p50_ms, f.p99_ms, f.resumed, f.synced,
+      f.came_again, f.gateway_us, f.core_us, f.load_us, f.whole, f.people);
+}
+
+void add(Object& out, const std::string& prefix, const Figures& f) {
+  out.count(prefix + "returned", f.returned).number(prefix + "seconds", f.seconds);
+  out.number(prefix + "returns_per_s", f.returns_per_second());
+  out.number(prefix + "p50_ms", f.p50_ms).number(prefix + "p99_ms", f.p99_ms);
+  out.number(prefix + "gateway_us", f.gateway_us).number(prefix + "core_us", f.core_us);
+  out.number(prefix + "load_us", f.load_us).count(prefix + "resumed", f.resumed);
+  out.count(prefix + "synced", f.synced).count(prefix + "came_again", f.came_again);
+  out.count(prefix + "skipped", f.people - f.whole);
 }
 
 int main_program(int argc, char** argv) {
@@ -288,27 +134,32 @@ int main_program(int argc, char** argv) {
       options.json = true;
     } else if (flag == "--sessions") {
       options.sessions = std::stoul(value());
+    } else if (flag == "--at-once") {
+      options.at_once = std::stoul(value());
     } else if (flag == "--binary") {
       options.binary = value();
     } else {
-      give_up("unknown flag " + flag + " (there are --quick, --json, --sessions N, --binary PATH)");
+      give_up("unknown flag " + flag +
+              " (there are --quick, --json, --sessions N, --at-once N, --binary PATH)");
     }
   }
-  const Figures f = measure(options);
+  const double raw_us = raw_session_us(options.sessions / gateways, StormLoad::missed, missed_frame_bytes);
+  const Figures cut = measure(options, false);
+  const Figures died = measure(options, true);
   if (!options.json) {
-    fmt::print("all back after {:.2f} s (half of them after {:.0f} ms); {} resumed, {} came more than once\n",
-               f.seconds, f.p50_ms, f.resumed, f.retries);
+    print("all cut", cut);
+    print("one gateway killed", died);
     fmt::print(
-        "{}\nstorm: {:.0f} us of the server for each of {} returns with {} missed messages, none skipped; "
-        "{:.1f} "
-        "of the raw {:.0f}\n",
-        machine(), f.server_us, options.sessions, missed, f.server_us / f.raw_us, f.raw_us);
+        "{}\nstorm: {:.0f} us of the server for each of {} returns with {} missed messages; {:.1f} of "
+        "the raw {:.0f}\n",
+        machine(), cut.server_us(), cut.returned, StormLoad::missed, cut.server_us() / raw_us, raw_us);
     return 0;
   }
-  Object out = figure("storm", f.server_us, "server us/return", f.raw_us);
-  out.count("sessions", options.sessions).number("seconds", f.seconds);
-  out.number("returns_per_s", f.sessions_per_second).number("p50_ms", f.p50_ms).number("p99_ms", f.p99_ms);
-  out.count("resumed", f.resumed).count("came_again", f.retries).count("skipped", f.skipped);
+  Object out = figure("storm", cut.server_us(), "server us/return", raw_us);
+  out.count("sessions", cut.people);
+  add(out, "", cut);
+  out.number("gateway_died_server_us", died.server_us());
+  add(out, "gateway_died_", died);
   fmt::print("{}\n", out.json());
   return 0;
 }

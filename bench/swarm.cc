@@ -6,6 +6,8 @@
 #include <cstring>
 
 #include <arpa/inet.h>
+#include <openssl/ssl.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include "bench/sockets.h"
@@ -46,8 +48,18 @@ std::optional<Head> head_of(std::string_view in) {
 
 }  // namespace
 
-Swarm::Swarm() : poll_(epoll_create1(EPOLL_CLOEXEC)), events_(512), buffer_(256 * 1024) {
+Swarm::Swarm(bool tls) : poll_(epoll_create1(EPOLL_CLOEXEC)), events_(512), buffer_(256 * 1024) {
   raise_file_limit();
+  if (!tls) return;
+  signal(SIGPIPE, SIG_IGN);  // OpenSSL's own
+  tls_ = SSL_CTX_new(TLS_client_method());
+  // No tickets are kept: each handshake is a first one.
+  SSL_CTX_set_session_cache_mode(tls_, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_verify(tls_, SSL_VERIFY_NONE, nullptr);
+  SSL_CTX_set_mode(tls_, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+}
+Swarm::~Swarm() {
+  SSL_CTX_free(tls_);
 }
 
 Swarm::Session& Swarm::add(const Person& person) {
@@ -61,26 +73,46 @@ void Swarm::connect(Session& session, uint16_t port) {
   waiting_.emplace_back(&session, port);
 }
 
+void Swarm::connect_later(Session& session, uint16_t port, base::nanoseconds delay) {
+  later_.emplace(now() + delay, std::pair(&session, port));
+}
+
 void Swarm::begin_connect(Session& session, uint16_t port) {
-  session.socket = net::FileDescriptor(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!session.socket) give_up(std::string("socket: ") + std::strerror(errno));
-  set_up(session.socket.get());
+  net::FileDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket) give_up(std::string("socket: ") + std::strerror(errno));
+  const int fd = socket.get();
+  set_up(fd);
   sockaddr_in own = loopback(0);
   own.sin_addr.s_addr = htonl(0x7f000101 + session.number % addresses);
   const int on = 1;
   // The port is chosen when the peer is known: each pair of addresses has all of them.
-  setsockopt(session.socket.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-  if (::bind(session.socket.get(), reinterpret_cast<sockaddr*>(&own), sizeof own) != 0) give_up("bind");
+  setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  if (::bind(fd, reinterpret_cast<sockaddr*>(&own), sizeof own) != 0) give_up("bind");
   const sockaddr_in peer = loopback(port);
   session.stage = Stage::connecting;
   session.partial.clear();
+  session.out.clear();
   session.acks.connected();
   ++under_way_;
-  if (::connect(session.socket.get(), reinterpret_cast<const sockaddr*>(&peer), sizeof peer) != 0 &&
-      errno != EINPROGRESS)
-    return lost(session);
+  const bool refused =
+      ::connect(fd, reinterpret_cast<const sockaddr*>(&peer), sizeof peer) != 0 && errno != EINPROGRESS;
+  if (tls_) {
+    SSL* const ssl = SSL_new(tls_);
+    SSL_set_fd(ssl, fd);
+    SSL_set_connect_state(ssl);
+    session.socket = net::Stream(std::move(socket), ssl);
+  } else {
+    session.socket = net::Stream(std::move(socket));
+  }
+  if (refused) return lost(session);
   epoll_event event{.events = EPOLLIN | EPOLLOUT, .data = {.ptr = &session}};
-  epoll_ctl(poll_.get(), EPOLL_CTL_ADD, session.socket.get(), &event);
+  epoll_ctl(poll_.get(), EPOLL_CTL_ADD, fd, &event);
+}
+
+void Swarm::reset(Session& session) {
+  const linger none{.l_onoff = 1, .l_linger = 0};
+  if (session.socket) setsockopt(session.socket.fd(), SOL_SOCKET, SO_LINGER, &none, sizeof none);
+  cut(session);
 }
 
 void Swarm::cut(Session& session) {
@@ -92,6 +124,8 @@ void Swarm::cut(Session& session) {
   }
   session.stage = Stage::none;
   session.socket.reset();
+  std::string().swap(session.out);
+  std::string().swap(session.partial);
 }
 
 void Swarm::lost(Session& session) {
@@ -102,6 +136,8 @@ void Swarm::lost(Session& session) {
 
 void Swarm::turn(int timeout_ms) {
   flush();
+  for (; !later_.empty() && later_.begin()->first <= time_; later_.erase(later_.begin()))
+    waiting_.push_back(later_.begin()->second);
   while (!waiting_.empty() && under_way_ < connects_at_once) {
     const auto [session, port] = waiting_.front();
     waiting_.pop_front();
@@ -114,12 +150,25 @@ void Swarm::turn(int timeout_ms) {
     on_ready(*static_cast<Session*>(event.data.ptr), event.events);
   }
   acknowledge_some();
+  if (heartbeats) ping_some();
   flush();
+}
+
+// One after another, so that they come evenly.
+void Swarm::ping_some() {
+  static const std::string ping = wire::encode(wire::Ping{});
+  if (sessions_.empty()) return;
+  const base::nanoseconds step = heartbeat_interval / static_cast<int64_t>(sessions_.size());
+  if (time_ - pinged_at_ > heartbeat_interval) pinged_at_ = time_ - step;
+  for (; pinged_at_ + step <= time_; pinged_at_ += step) {
+    Session& session = sessions_[ping_next_++ % sessions_.size()];
+    if (session.stage == Stage::open) send(session, ping);
+  }
 }
 
 // What no more frames came behind is acknowledged once a second.
 void Swarm::acknowledge_some() {
-  if (time_ - acked_at_ < ack_step) return;
+  if (!acknowledges || time_ - acked_at_ < ack_step) return;
   acked_at_ = time_;
   for (size_t i = ack_turn_++ % ack_slots; i < sessions_.size(); i += ack_slots) {
     Session& session = sessions_[i];
@@ -133,21 +182,24 @@ void Swarm::on_ready(Session& session, uint32_t events) {
   if (session.stage == Stage::connecting && events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) {
     int error = 0;
     socklen_t size = sizeof error;
-    getsockopt(session.socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    getsockopt(session.socket.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) return lost(session);
     epoll_event event{.events = EPOLLIN, .data = {.ptr = &session}};
-    epoll_ctl(poll_.get(), EPOLL_CTL_MOD, session.socket.get(), &event);
+    epoll_ctl(poll_.get(), EPOLL_CTL_MOD, session.socket.fd(), &event);
     session.stage = Stage::upgrading;
-    return write(session, handshake);
+    session.out = handshake;
+    return write(session);
   }
+  // A handshake of TLS goes on with what waits for it.
+  if (!session.out.empty()) write(session);
   if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) read(session);
 }
 
 void Swarm::read(Session& session) {
-  const ssize_t got = recv(session.socket.get(), buffer_.data(), buffer_.size(), 0);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) return lost(session);
-  std::string_view bytes(buffer_.data(), static_cast<size_t>(got));
+  const auto [outcome, got] = session.socket.read(buffer_.data(), buffer_.size());
+  if (outcome == net::Stream::Outcome::again) return;
+  if (outcome != net::Stream::Outcome::some) return lost(session);
+  std::string_view bytes(buffer_.data(), got);
   std::string whole;
   if (!session.partial.empty()) {
     whole = std::exchange(session.partial, {});
@@ -180,19 +232,21 @@ void Swarm::take(Session& session, std::string_view bytes) {
     take_frame(session, bytes.substr(head->begin, head->bytes));
     bytes.remove_prefix(head->begin + head->bytes);
   }
-  if (session.stage != Stage::open) return;
+  if (session.stage != Stage::open || !acknowledges) return;
   if (const auto ack = session.acks.due(time_)) send(session, wire::encode(*ack));
 }
 
 void Swarm::take_frame(Session& session, std::string_view frame) {
   if (session.stage == Stage::greeting) {
-    if (!frame.starts_with(R"({"type":"welcome")")) give_up("no welcome: " + std::string(frame));
-    session.stage = Stage::open;
-    --under_way_;
-    ++open_;
+    if (frame.starts_with(R"({"type":"welcome")")) {
+      session.stage = Stage::open;
+      --under_way_;
+      ++open_;
+    }
   } else if (frame.starts_with(R"({"type":"event")") ||
              frame.find(R"("ephemeral":true)") == std::string_view::npos) {
     session.acks.taken(1, frame.size(), time_);
+    session.acks.heard(true);
   }
   if (on_frame) on_frame(session, frame);
 }
@@ -203,18 +257,20 @@ void Swarm::send(Session& session, std::string_view frame) {
 }
 
 void Swarm::flush() {
-  for (Session* session : unsent_) {
-    if (session->stage != Stage::none) write(*session, session->out);
-    session->out.clear();
+  for (size_t i = 0; i < unsent_.size(); ++i) {
+    if (unsent_[i]->stage != Stage::none && !unsent_[i]->out.empty()) write(*unsent_[i]);
   }
   unsent_.clear();
 }
 
 // A load never has so much under way that its socket is full.
-void Swarm::write(Session& session, std::string_view bytes) {
-  const ssize_t sent = ::send(session.socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) return;  // reading finds the end
-  if (sent != static_cast<ssize_t>(bytes.size())) give_up("a socket of the load is full");
+void Swarm::write(Session& session) {
+  const auto [outcome, sent] = session.socket.write(session.out.data(), session.out.size());
+  if (outcome == net::Stream::Outcome::again && tls_ && session.stage == Stage::upgrading) return;
+  // If it is broken, reading finds the end.
+  if (outcome != net::Stream::Outcome::broken && sent != session.out.size())
+    give_up("a socket of the load is full");
+  std::string().swap(session.out);
 }
 
 }  // namespace tidings::bench

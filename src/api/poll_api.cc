@@ -9,6 +9,7 @@ void poll(const Api::Parts& parts, const CallPtr& call) {
   if (!body) return;
   gateway::Gateway::PollCall asked;
   asked.token = call->token();
+  asked.peer = call->request().peer;
   asked.session = body->optional_text("session");
   asked.resume = body->optional_text("resume");
   asked.received = body->optional_number("received");

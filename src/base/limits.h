@@ -33,10 +33,12 @@ struct Limits {
   nanoseconds silence_timeout = std::chrono::seconds(70);       // nothing from the client: closed
   size_t hellos_in_flight_max = 256;                            // being checked, of a shard; more wait
   size_t hellos_waiting_max = 4096;                             // of a shard: busy, with the time to wait
-  size_t unacked_frames_max = 512;        // counted frames of a session that are not acked, and their bytes:
-  size_t unacked_bytes_max = 256 * 1024;  // pull mode; twice as much by answers alone: slow_consumer
-  size_t outbox_bytes_high = 64 * 1024;   // unsent bytes above which a session is read no more, and given no
-                                          // more to send
+  size_t unacked_frames_max = 512;  // counted frames of a session that are not acked, and their bytes
+  size_t unacked_bytes_max =
+      192 * 1024;                        // with those in its outbox: pull mode, so that no session costs more
+                                         // than 256 KiB; twice the frames by answers alone: slow_consumer
+  size_t outbox_bytes_high = 64 * 1024;  // unsent bytes above which a session is read no more, and given no
+                                         // more to send
   size_t dirty_conversations_max = 4096;  // left out in pull mode; beyond it the client is told to sync
   nanoseconds progress_timeout = std::chrono::seconds(60);  // in pull mode or above outbox_bytes_high, and
                                                             // neither acks nor takes: slow_consumer
@@ -45,6 +47,8 @@ struct Limits {
   size_t parked_bytes_max = 128u << 20;  // unacked bytes of those of a shard; beyond it they are in pull mode
   nanoseconds poll_wait = std::chrono::seconds(25);  // a long-poll without anything to tell
   size_t polls_elsewhere_max = 16'000;  // calls of a shard that wait for a session of another one: busy
+  size_t polls_replaced_max = 16'000;   // sessions of long-polls that ended as replaced, of a shard, for
+                                        // resume_timeout: the oldest is forgotten, and its client not told
   nanoseconds drain_window = std::chrono::seconds(5);  // sessions are asked to move, then told to go
   size_t sends_in_flight_max = 32;                     // unanswered requests of one session: busy
   size_t unacked_places_max = 512;  // places sent to a session whose ack would be a mark; beyond it delivered
@@ -61,9 +65,13 @@ struct Limits {
   size_t log_queue_bytes_max = 64u << 20;              // appended, not yet written: busy
   size_t log_group_records_max = 4096;                 // records in one group
   size_t log_group_bytes_max = 4u << 20;
-  size_t link_queue_bytes_max = 64u << 20;    // waiting for one gateway: dropped and a gap declared
-  size_t gateway_links_max = 4096;            // connections of gateway processes: closed at accept
-  size_t account_calls_in_flight_max = 4096;  // of a gateway process at its core: busy
+  size_t link_queue_bytes_max = 64u << 20;     // waiting for one gateway: dropped and a gap declared
+  size_t gateway_links_max = 4096;             // connections of gateway processes: closed at accept
+  size_t account_calls_in_flight_max = 4096;   // of a gateway process at its core: busy
+  size_t control_queue_bytes_max = 16u << 20;  // waiting for one gateway process: its connection is closed
+  nanoseconds core_silence_timeout =
+      std::chrono::seconds(5);  // a core that says nothing to a gateway process,
+                                // or it to the core, for so long: gone
 
   // --- delivery
   size_t states_max = 200'000;       // decision states in memory per shard: new loads answer busy

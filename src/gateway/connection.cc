@@ -65,6 +65,10 @@ void Connection::on_hello(wire::Hello& hello) {
   if (hello.version_min > wire::protocol_version || hello.version_max < wire::protocol_version) {
     return end({Code::version, ""});
   }
+  greet(std::move(hello));
+}
+
+void Connection::greet(wire::Hello hello) {
   const auto asked = shared_.rates.hello(transport_->peer(), shared_.now());
   if (asked.refused) return end(*asked.refused);
   greeting_ = std::make_unique<Greeting>();

@@ -38,7 +38,9 @@ class Connection final : public ports::Transport::Handler {
   void on_frame(std::string_view message) override;
   void on_closed(uint16_t code, std::string_view reason) override;
 
-  // Its hello was said elsewhere: by a poll, or on another shard.
+  // It says hello, as a frame or as the call of a poll: admitted in its turn, or ended.
+  void greet(wire::Hello hello);
+  // Its hello was said on another shard.
   void enter(std::unique_ptr<Greeting> greeting);
   // The token of its hello is looked at now. False: it is not in line for that.
   bool check();

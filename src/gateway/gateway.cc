@@ -26,7 +26,6 @@ Gateway::State::~State() {
   // Nothing posted may meet half a gateway.
   shared.alive.reset();
   shared.metrics.sessions.add(-static_cast<int64_t>(shared.connections.size()));
-  shared.metrics.unacked_bytes.add(-static_cast<int64_t>(shared.unacked_bytes));
   shared.metrics.hellos_waiting.add(-static_cast<int64_t>(shared.admission.waiting()));
   shared.connections.clear();
   shared.sessions.clear();
@@ -110,15 +109,10 @@ void Gateway::State::on_tick() {
   if (shared.stood_still()) shared.drop_connections();
   const auto now = shared.now();
   shared.last_tick = now;
-  size_t unacked_bytes = 0;
-  for (auto& [number, session] : shared.sessions) {
-    session->on_tick(now);
-    unacked_bytes += session->unacked_bytes();
-  }
-  shared.metrics.unacked_bytes.add(static_cast<int64_t>(unacked_bytes) -
-                                   static_cast<int64_t>(std::exchange(shared.unacked_bytes, unacked_bytes)));
+  for (auto& [number, session] : shared.sessions) session->on_tick(now);
   for (auto& [number, connection] : shared.connections) connection->on_tick(now);
   shared.forget_parked();
+  shared.replaced.settle(now);
   for (auto& asker : shared.pending.take_overdue(now)) refuse(asker, {wire::Code::busy, ""});
   while (!polls_elsewhere.empty() && polls_elsewhere.begin()->second.deadline <= now)
     answer_poll(polls_elsewhere.begin()->first, wire::problem(wire::Code::busy));
@@ -129,6 +123,26 @@ void Gateway::State::on_tick() {
   shared.focuses.settle();
   shared.rates.settle(now);
   if (told) tell_gap();
+  sum_up();
+}
+
+void Gateway::State::sum_up() {
+  Session::Holdings all;
+  for (const auto& [number, session] : shared.sessions) all += session->holdings();
+  size_t outbox_bytes = 0, polls = 0;
+  for (const auto& [number, connection] : shared.connections) {
+    outbox_bytes += connection->outbox_bytes();
+    polls += connection->poll() && connection->poll()->waits();
+  }
+  auto& sums = shared.sums;
+  sums.unacked_bytes.set(all.unacked_bytes);
+  sums.dirty_conversations.set(all.dirty_conversations);
+  sums.places.set(all.places);
+  sums.unsettled.set(all.unsettled);
+  sums.outbox_bytes.set(outbox_bytes);
+  sums.polls_waiting.set(polls);
+  sums.polls_elsewhere.set(polls_elsewhere.size());
+  sums.hellos_in_flight.set(shared.admission.in_flight());
 }
 
 void Gateway::on_device_hello(const DeviceHello& hello) {
@@ -152,8 +166,14 @@ void Gateway::on_down(size_t core_shard, ports::DownBatch batch) {
     if (!TIDINGS_SEED_BUG(9)) state.tell_gap();
   }
   for (auto& frame : batch.frames) {
+    // An answer is heard behind the events that stand before it, by whoever asked.
+    const bool asks_for_itself = std::holds_alternative<ports::EventOut>(frame) ||
+                                 std::holds_alternative<ports::ReceiptOut>(frame) ||
+                                 std::holds_alternative<ports::Reply>(frame);
+    if (!asks_for_itself) state.fan_out.flush();
     std::visit([&](auto& f) { state.take(f); }, frame);
   }
+  state.fan_out.flush();
 }
 
 void Gateway::State::refuse_under_way() {
@@ -169,8 +189,11 @@ void Gateway::State::tell_gap() {
   for (auto& [number, session] : shared.sessions) session->on_gap();
 }
 
-std::vector<model::DeviceId> Gateway::devices() const {
-  return state_->shared.people.devices();
+std::vector<DeviceHello> Gateway::device_hellos() const {
+  const auto& people = state_->shared.people;
+  std::vector<DeviceHello> all;
+  for (const auto device : people.devices()) all.push_back(people.with_device(device)->device_hello());
+  return all;
 }
 
 void Gateway::on_link_lost(size_t core_shard) {
@@ -215,25 +238,25 @@ void Gateway::State::take(ports::Reply& reply) {
                                                 reply.id, reply.time, reply.duplicate});
   }
   auto& ours = std::get<SessionAsker>(*asker);
-  if (Session* session = shared.session(ours.session)) session->on_reply(ours, reply);
+  if (Session* session = shared.session(ours.session)) {
+    fan_out.catch_up(*session);
+    session->on_reply(ours, reply);
+  }
   if (reply.durable != base::MonotonicTime())
     shared.metrics.durable_to_tick.observe(shared.now() - reply.durable);
 }
 
 void Gateway::State::take(ports::EventOut& event) {
-  Session* except = event.except_session == 0 ? nullptr : shared.session(event.except_session);
-  for (const auto user : event.people) {
-    for (Session* session : shared.people.sessions_of(user)) {
-      if (session != except) session->on_event(event);
-    }
-  }
-  if (event.folded != base::MonotonicTime())
-    shared.metrics.tick_to_delivered.observe(shared.now() - event.folded);
+  fan_out.add(event);
 }
 
 void Gateway::State::take(ports::ReceiptOut& receipt) {
+  const Frame frame(receipt.bytes);
   for (const auto user : receipt.people) {
-    for (Session* session : shared.people.sessions_of(user)) session->on_receipt(receipt);
+    for (Session* session = shared.people.sessions_of(user); session; session = session->next_of_person) {
+      fan_out.catch_up(*session);
+      session->on_receipt(receipt, frame);
+    }
   }
 }
 

@@ -93,8 +93,9 @@ class Gateway : public ports::GatewayShard {
   void on_link_lost(size_t core_shard);
   // A new link to it stands: it is told who is here, and the sessions that they may have missed anything.
   void on_link_ready(size_t core_shard);
-  // Those that have a session here, with a connection or without.
-  std::vector<model::DeviceId> devices() const;
+  // Of those devices that have a session here, with a connection or without: for gateways that did not hear
+  // their hellos.
+  std::vector<DeviceHello> device_hellos() const;
 
   // A new connection: it owes its hello.
   void accept(std::unique_ptr<ports::Transport> transport);
@@ -107,12 +108,14 @@ class Gateway : public ports::GatewayShard {
   void hurry();
 
   // One call of a long-poll (docs/protocol/connection.md): what its session is to be sent, as a JSON array of
-  // frames, as soon as there is something. Without a session that goes on it begins one.
+  // frames, as soon as there is something. Without a session that goes on it begins one; whose session
+  // another connection of the device has replaced is told so.
   struct PollCall {
     std::string token;
     std::optional<std::string> session, resume;
     std::optional<uint64_t> received;
     std::string frames;  // one, or an array; "": none
+    std::string peer;    // the caller's address: a call that begins or takes over a session is a hello of it
   };
   void poll(const account::Identity& who, PollCall call, std::function<void(wire::Answer<std::string>)> done);
 

@@ -18,7 +18,26 @@ struct Metrics {
                                "Sessions that are told later what they were not sent.")),
         unacked_bytes(registry.gauge("tidings_gateway_unacked_bytes",
                                      "What all sessions hold unacked, as of the last second.")),
+        outbox_bytes(registry.gauge("tidings_gateway_outbox_bytes",
+                                    "What waits for the sockets of all sessions, as of the last second.")),
+        dirty_conversations(
+            registry.gauge("tidings_gateway_dirty_conversations",
+                           "Conversations that sessions are to be told later, as of the last second.")),
+        places(registry.gauge("tidings_gateway_places_waiting",
+                              "Places that wait for the acks of sessions, as of the last second.")),
+        unsettled(registry.gauge(
+            "tidings_gateway_unsettled_conversations",
+            "Conversations that sessions were listed and have not pulled, as of the last second.")),
+        polls_waiting(registry.gauge("tidings_gateway_polls_waiting",
+                                     "Long-poll calls that wait, as of the last second.")),
+        polls_elsewhere(registry.gauge("tidings_gateway_polls_elsewhere",
+                                       "Those whose session is at another shard, as of the last second.")),
+        hellos_in_flight(registry.gauge("tidings_gateway_hellos_in_flight",
+                                        "Hellos that are being checked, as of the last second.")),
         hellos_waiting(registry.gauge("tidings_gateway_hellos_waiting", "Hellos that wait to be checked.")),
+        polls_replaced(
+            registry.gauge("tidings_gateway_polls_replaced",
+                           "Replaced sessions of long-polls whose clients are told with their next call.")),
         resumed(registry.counter("tidings_gateway_resumed_total", "Sessions that went on by resume.")),
         dirty(registry.counter("tidings_gateway_dirty_total",
                                "Times that a session was told what it was not sent.")),
@@ -48,12 +67,21 @@ struct Metrics {
   // Requests answered with this code, and connections ended with it.
   base::Counter& refused(wire::Code code) { return *refused_[static_cast<size_t>(code)]; }
 
-  base::Gauge& sessions;       // connections: of sessions, and of those who owe their hello
-  base::Gauge& parked;         // sessions without a connection
-  base::Gauge& parked_bytes;   // that they hold unacked
-  base::Gauge& pulling;        // sessions in pull mode
-  base::Gauge& unacked_bytes;  // of all sessions, as of the last second
+  base::Gauge& sessions;      // connections: of sessions, and of those who owe their hello
+  base::Gauge& parked;        // sessions without a connection
+  base::Gauge& parked_bytes;  // that they hold unacked
+  base::Gauge& pulling;       // sessions in pull mode
+  // Of all sessions, connections and calls, as of the last second:
+  base::Gauge& unacked_bytes;
+  base::Gauge& outbox_bytes;
+  base::Gauge& dirty_conversations;
+  base::Gauge& places;
+  base::Gauge& unsettled;
+  base::Gauge& polls_waiting;
+  base::Gauge& polls_elsewhere;
+  base::Gauge& hellos_in_flight;
   base::Gauge& hellos_waiting;
+  base::Gauge& polls_replaced;  // sessions whose client is told with its next call
   base::Counter& resumed;
   base::Counter& dirty;  // frames
   base::Gauge& under_way;
@@ -67,6 +95,22 @@ struct Metrics {
 
  private:
   std::array<base::Counter*, wire::codes.size()> refused_{};
+};
+
+// What one gateway adds to the gauges of sums.
+struct Sums {
+  explicit Sums(Metrics& metrics)
+      : unacked_bytes(metrics.unacked_bytes),
+        outbox_bytes(metrics.outbox_bytes),
+        dirty_conversations(metrics.dirty_conversations),
+        places(metrics.places),
+        unsettled(metrics.unsettled),
+        polls_waiting(metrics.polls_waiting),
+        polls_elsewhere(metrics.polls_elsewhere),
+        hellos_in_flight(metrics.hellos_in_flight) {}
+
+  base::GaugePart unacked_bytes, outbox_bytes, dirty_conversations, places, unsettled, polls_waiting,
+      polls_elsewhere, hellos_in_flight;
 };
 
 }  // namespace tidings::gateway

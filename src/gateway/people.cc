@@ -1,28 +1,33 @@
 #include "gateway/people.h"
 
-#include <algorithm>
+#include <utility>
+
+#include "gateway/session.h"
 
 namespace tidings::gateway {
 
 bool People::enter(model::UserId user, Session& session) {
   const auto known = people_.find(user);
   if (known != people_.end()) {
-    known->second.push_back(&session);
+    session.next_of_person = std::exchange(known->second, &session);
     return true;
   }
   for (size_t shard = 0; shard < links_.count(); ++shard) {
     if (!links_.send(shard, ports::Attach{user})) return detach(user, shard), false;
     if (const auto owed = owed_.find(shard); owed != owed_.end()) owed->second.erase(user);
   }
-  people_[user].push_back(&session);
+  session.next_of_person = nullptr;
+  people_[user] = &session;
   return true;
 }
 
 void People::leave(model::UserId user, Session& session) {
   const auto known = people_.find(user);
   if (known == people_.end()) return;
-  std::erase(known->second, &session);
-  if (!known->second.empty()) return;
+  Session** at = &known->second;
+  while (*at && *at != &session) at = &(*at)->next_of_person;
+  if (*at) *at = session.next_of_person;
+  if (known->second) return;
   people_.erase(known);
   detach(user, links_.count());
 }
@@ -33,10 +38,9 @@ void People::detach(model::UserId user, size_t shards) {
   }
 }
 
-const std::vector<Session*>& People::sessions_of(model::UserId user) const {
-  static const std::vector<Session*> nobody;
+Session* People::sessions_of(model::UserId user) const {
   const auto known = people_.find(user);
-  return known == people_.end() ? nobody : known->second;
+  return known == people_.end() ? nullptr : known->second;
 }
 
 std::vector<model::DeviceId> People::devices() const {

@@ -21,8 +21,9 @@ class People {
   // is sent. False: a link is full, nothing changed.
   [[nodiscard]] bool enter(model::UserId user, Session& session);
   void leave(model::UserId user, Session& session);
-  // Nobody may come or go while they are told.
-  const std::vector<Session*>& sessions_of(model::UserId user) const;
+  // The first one, or nullptr; the others by Session::next_of_person. Nobody may come or go while they are
+  // told.
+  Session* sessions_of(model::UserId user) const;
 
   // The session of a device that is welcomed here, or nullptr.
   Session* with_device(model::DeviceId device) const;
@@ -44,7 +45,7 @@ class People {
   void detach(model::UserId user, size_t shards);
 
   Links& links_;
-  std::unordered_map<model::UserId, std::vector<Session*>> people_;
+  std::unordered_map<model::UserId, Session*> people_;  // the first of each, because most have one only
   std::unordered_map<model::DeviceId, Session*> devices_;
   std::unordered_map<size_t, std::unordered_set<model::UserId>> owed_;  // Detach frames, by shard
   std::unordered_map<size_t, std::vector<model::UserId>> unattached_;   // by shard that is told all of them

@@ -49,6 +49,9 @@ class Places {
 
   size_t waiting() const { return places_.size() + (early_ ? early_->size() : 0); }
 
+  // Conversations where it is not contiguous.
+  size_t unsettled() const { return unsettled_ ? unsettled_->size() : 0; }
+
  private:
   struct Place {
     uint64_t number;

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/executor.h"
 #include "base/limits.h"
@@ -16,11 +17,14 @@ class Poll final : public ports::Transport {
   // The frames as a JSON array.
   using Answer = base::UniqueFunction<void(std::string frames)>;
 
-  Poll(base::Executor& executor, const base::Limits& limits) : executor_(executor), limits_(limits) {}
+  // `peer`: the address of the first call.
+  Poll(base::Executor& executor, const base::Limits& limits, std::string peer)
+      : executor_(executor), limits_(limits), peer_(std::move(peer)) {}
   ~Poll() override;
 
   // A call waits, at most Limits::poll_wait. None does.
   void wait(Answer answer);
+  bool waits() const { return static_cast<bool>(waiting_); }
   // What was sent since the last answer is dropped; a call that waits is answered with nothing.
   void forget_unanswered();
 
@@ -28,7 +32,7 @@ class Poll final : public ports::Transport {
   void send(std::string_view frame) override;
   size_t outbox_bytes() const override { return frames_.size(); }
   void close(uint16_t code, std::string_view reason) override;
-  std::string peer() const override { return ""; }
+  std::string peer() const override { return peer_; }
 
  private:
   // After this turn of the loop, so that an answer holds all that came in it.
@@ -37,6 +41,7 @@ class Poll final : public ports::Transport {
 
   base::Executor& executor_;
   const base::Limits& limits_;
+  const std::string peer_;
   Handler* handler_ = nullptr;
   std::string frames_;  // with commas between
   Answer waiting_;

@@ -54,22 +54,27 @@ void Gateway::State::poll_here(const account::Identity& who, PollCall call, Poll
   Connection* connection =
       session && session->is_open() && session->who().device == who.device ? session->connection() : nullptr;
   Poll* poll = connection ? connection->poll() : nullptr;
+  // Elsewhere by now. To begin anew would end that one, whose client would do the same.
+  if ((connection && !poll && !call.resume) ||
+      (name && name->gateway == shared.gateway && shared.replaced.has(name->number, who.device))) {
+    shared.metrics.refused(wire::Code::replaced).add();
+    return answer("[" + wire::encode(wire::ErrorFrame{{}, wire::Code::replaced, "", {}, {}}) + "]");
+  }
   if (poll && !(call.resume && session->may_have_lost_welcome(*call.resume))) {
     session->on_poll(call.received, call.frames);
     return poll->wait(std::move(answer));
   }
-  auto transport = std::make_unique<Poll>(shared.parts.executor, shared.parts.limits);
+  auto transport = std::make_unique<Poll>(shared.parts.executor, shared.parts.limits, std::move(call.peer));
   poll = transport.get();
   poll->wait(std::move(answer));
   auto& begun = shared.add_connection(std::move(transport));
   begun.set_poll(poll);
-  auto greeting = std::make_unique<Greeting>();
-  greeting->hello.token = std::move(call.token);
-  greeting->hello.session = std::move(call.session);
-  greeting->hello.resume = std::move(call.resume);
-  greeting->hello.received = call.received;
-  greeting->time = shared.now();
-  begun.enter(std::move(greeting));
+  wire::Hello hello;
+  hello.token = std::move(call.token);
+  hello.session = std::move(call.session);
+  hello.resume = std::move(call.resume);
+  hello.received = call.received;
+  begun.greet(std::move(hello));
   if (!call.frames.empty()) begun.on_frame(call.frames);
 }
 

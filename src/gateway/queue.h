@@ -14,6 +14,7 @@ class Queue {
   bool empty() const { return !items_; }
   size_t size() const { return items_ ? items_->all.size() - items_->begin : 0; }
   T& front() { return items_->all[items_->begin]; }
+  T& operator[](size_t i) { return items_->all[items_->begin + i]; }
   void push_back(T item) {
     if (!items_) items_ = std::make_unique<Items>();
     items_->all.push_back(std::move(item));

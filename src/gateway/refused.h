@@ -2,27 +2,34 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "model/ids.h"
 
 namespace tidings::gateway {
 
-// At most `max` of them; the oldest is forgotten.
+// At most `max` of them; the oldest is forgotten. Mostly there are none: then it is a pointer.
 class RefusedIds {
  public:
-  explicit RefusedIds(size_t max) : max_(max) {}
+  explicit RefusedIds(size_t max) : max_(static_cast<uint32_t>(max)) {}
   void remember(const model::ClientId& id) {
-    forget(id);
-    ids_.push_back(id);
-    if (ids_.size() > max_) ids_.erase(ids_.begin());
+    if (!ids_) ids_ = std::make_unique<std::vector<model::ClientId>>();
+    std::erase(*ids_, id);
+    ids_->push_back(id);
+    if (ids_->size() > max_) ids_->erase(ids_->begin());
   }
-  void forget(const model::ClientId& id) { std::erase(ids_, id); }
-  bool contains(const model::ClientId& id) const { return std::ranges::find(ids_, id) != ids_.end(); }
+  void forget(const model::ClientId& id) {
+    if (ids_ && std::erase(*ids_, id) > 0 && ids_->empty()) ids_.reset();
+  }
+  bool contains(const model::ClientId& id) const {
+    return ids_ && std::ranges::find(*ids_, id) != ids_->end();
+  }
 
  private:
-  size_t max_;
-  std::vector<model::ClientId> ids_;
+  std::unique_ptr<std::vector<model::ClientId>> ids_;
+  const uint32_t max_;
 };
 
 }  // namespace tidings::gateway

@@ -246,7 +246,19 @@ TEST_F(ResumeTest, OneFrameAboveTheBoundAlwaysFits) {
   EXPECT_EQ(joined.peer->got.size(), 1u);
 }
 
+TEST_F(ResumeTest, WhatWaitsForTheSocketCountsBesidesTheRing) {
+  limits_.unacked_bytes_max = 100'000;
+  const auto joined = join();
+  joined.peer->reads = false;
+  for (uint64_t seq = 1; seq <= 30; ++seq) event(seq, 16'000);
+  executor_.advance(base::seconds(1));
+  const auto unacked = static_cast<size_t>(gauge("tidings_gateway_unacked_bytes"));
+  EXPECT_GT(unacked + joined.peer->unsent, 80'000u);
+  EXPECT_LE(unacked + joined.peer->unsent, 100'000u);
+}
+
 TEST_F(ResumeTest, TheSocketIsGivenAsMuchAsItTakesAndNotReadMeanwhile) {
+  limits_.unacked_bytes_max = 256 * 1024;
   const auto joined = join();
   joined.peer->reads = false;
   for (uint64_t seq = 1; seq <= 10; ++seq) event(seq, 16'000);
@@ -278,6 +290,7 @@ TEST_F(ResumeTest, WhoTakesNothingForAMinuteIsASlowConsumerAndMayComeBack) {
 }
 
 TEST_F(ResumeTest, ASlowLinkThatTakesSomethingStaysWithoutAnAck) {
+  limits_.unacked_bytes_max = 352 * 1024;
   const auto joined = join();
   joined.peer->reads = false;
   for (uint64_t seq = 1; seq <= 30; ++seq) event(seq, 16'000);

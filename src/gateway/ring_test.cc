@@ -11,8 +11,8 @@ namespace {
 TEST(RingTest, WhatIsPushedIsHandedOverOnceInOrder) {
   Ring ring;
   EXPECT_FALSE(ring.waits());
-  ring.push("one");
-  ring.push("");
+  ring.push(Frame("one"));
+  ring.push(Frame(""));
   EXPECT_EQ(ring.newest(), 2u);
   EXPECT_EQ(ring.hand_over(), "one");
   EXPECT_EQ(ring.hand_over(), "");
@@ -22,7 +22,7 @@ TEST(RingTest, WhatIsPushedIsHandedOverOnceInOrder) {
 
 TEST(RingTest, AckedFramesGoAndTheRestIsHandedAgain) {
   Ring ring;
-  for (const char* frame : {"1", "22", "333"}) ring.push(frame);
+  for (const char* frame : {"1", "22", "333"}) ring.push(Frame(frame));
   ring.hand_over();
   ring.hand_over();
   ring.ack(1);
@@ -35,17 +35,33 @@ TEST(RingTest, AckedFramesGoAndTheRestIsHandedAgain) {
   EXPECT_EQ(ring.hand_over(), "333") << "an old ack changes nothing";
   ring.ack(3);
   EXPECT_EQ(ring.bytes(), 0u);
-  ring.push("4");
+  ring.push(Frame("4"));
   EXPECT_EQ(ring.newest(), 4u);
   EXPECT_EQ(ring.hand_over(), "4");
 }
 
 TEST(RingTest, AnAckOfWhatWasNotHandedOverMovesOn) {
   Ring ring;
-  for (const char* frame : {"1", "2", "3"}) ring.push(frame);
+  for (const char* frame : {"1", "2", "3"}) ring.push(Frame(frame));
   ring.ack(2);
   EXPECT_EQ(ring.hand_over(), "3");
   EXPECT_FALSE(ring.waits());
+}
+
+TEST(RingTest, AFrameIsHeldOnceByAllAndCountedByEach) {
+  Ring one, other;
+  {
+    const Frame frame("told to both");
+    one.push(frame);
+    other.push(frame);
+  }
+  EXPECT_EQ(one.hand_over().data(), other.hand_over().data());
+  EXPECT_EQ(one.bytes(), other.bytes());
+  EXPECT_GT(one.bytes(), std::string_view("told to both").size());
+  one.ack(1);
+  other.rewind();
+  EXPECT_EQ(other.hand_over(), "told to both") << "its other holder has let go";
+  EXPECT_EQ(one.bytes(), 0u);
 }
 
 // Against a plain queue.
@@ -78,7 +94,7 @@ TEST(RingTest, IsAQueueWhateverHappens) {
         break;
       default:
         all.push_back(std::string(random() % (random() % 50 == 0 ? 5000 : 200), static_cast<char>(step)));
-        ring.push(all.back());
+        ring.push(Frame(all.back()));
         ++newest;
     }
     ASSERT_EQ(ring.newest(), newest);

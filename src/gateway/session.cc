@@ -177,7 +177,10 @@ void Session::end(wire::Code code, std::string detail) {
     return drop_connection({code, std::move(detail)});
   Connection* connection = let_go();
   leave();
-  if (connection) connection->end({code, std::move(detail)});
+  if (!connection) return;
+  if (code == wire::Code::replaced && connection->poll())
+    shared_.replaced.add(number_, who_.device, shared_.now());
+  connection->end({code, std::move(detail)});
 }
 
 void Session::park() {
@@ -229,8 +232,13 @@ void Session::on_tick(base::MonotonicTime now) {
     on_connection_lost();
     return silent->close(close_silent, "silence");
   }
+  if (!dirty_ && !paused) {
+    // Nothing more is touched of an idle one. What was taken meanwhile counts at the first look that does.
+    progress_at_ = now;
+    return;
+  }
   const uint64_t taken = connection_->taken_bytes();
-  if ((!dirty_ && !paused) || taken >= progress_taken_ + limits.outbox_bytes_high) {
+  if (taken >= progress_taken_ + limits.outbox_bytes_high) {
     progress_at_ = now;
     progress_taken_ = taken;
   } else if (now - progress_at_ >= limits.progress_timeout) {

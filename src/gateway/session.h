@@ -51,7 +51,19 @@ class Session {
   base::MonotonicTime parked_at() const { return progress_at_; }
   const account::Identity& who() const { return who_; }
   DeviceHello device_hello() const;
-  size_t unacked_bytes() const { return ring_.bytes(); }
+  // What grows with what its client does.
+  struct Holdings {
+    size_t unacked_bytes = 0, dirty_conversations = 0, places = 0, unsettled = 0;
+    void operator+=(const Holdings& more) {
+      unacked_bytes += more.unacked_bytes;
+      dirty_conversations += more.dirty_conversations;
+      places += more.places;
+      unsettled += more.unsettled;
+    }
+  };
+  Holdings holdings() const {
+    return {ring_.bytes(), dirty_ ? dirty_->size() : 0, places_.waiting(), places_.unsettled()};
+  }
 
   // Tells why and closes. With a terminal code, or when the gateway drains, nobody finds it any more; else it
   // is parked. Idempotent.
@@ -63,10 +75,14 @@ class Session {
   void ask_to_move(uint64_t retry_ms);
 
   // All three: dropped unless open. Where there is no room, their conversation is told as dirty later.
-  void on_event(const ports::EventOut& event);
-  void on_receipt(const ports::ReceiptOut& receipt);
+  // `frame`: its bytes, which may be told to others, too.
+  void on_event(const ports::EventOut& event, const Frame& frame);
+  void on_receipt(const ports::ReceiptOut& receipt, const Frame& frame);
   // Something was lost, and nobody knows what.
   void on_gap();
+
+  // Of People: another session of the same person.
+  Session* next_of_person = nullptr;
 
   // Answers to its requests.
   void on_reply(const SessionAsker& asker, const ports::Reply& reply);
@@ -106,8 +122,9 @@ class Session {
   void unpark();
 
   // --- what it writes
-  // A counted frame as bytes, whatever there is already.
-  void send(std::string_view frame);
+  // A counted frame, whatever there is already.
+  void send(const Frame& frame);
+  void send(std::string_view frame) { send(Frame(frame)); }
   // Frame objects without a number: what is ephemeral. Lost without a connection.
   void send_uncounted(std::string_view frame);
   // Room for an event or receipt. False: it is in pull mode.

@@ -17,7 +17,7 @@ constexpr size_t answers_factor = 2, told_part = 4;
 
 }  // namespace
 
-void Session::send(std::string_view frame) {
+void Session::send(const Frame& frame) {
   if (stage_ != Stage::open) return;
   const auto& limits = shared_.parts.limits;
   const bool idle = connection_ && !ring_.waits();
@@ -34,9 +34,8 @@ void Session::send(std::string_view frame) {
   if (!connection_) return;
   const size_t outbox = connection_->outbox_bytes();
   if (idle && outbox < limits.outbox_bytes_high) {
-    ring_.hand_over();
-    connection_->write(frame);
-    if (outbox + frame.size() > limits.outbox_bytes_high) pump_later();
+    connection_->write(ring_.hand_over());
+    if (outbox + frame.text().size() > limits.outbox_bytes_high) pump_later();
   } else {
     pump_later();
   }
@@ -51,7 +50,9 @@ void Session::send_uncounted(std::string_view frame) {
 bool Session::is_full(size_t more_bytes) const {
   const auto& limits = shared_.parts.limits;
   if (ring_.frames() == 0) return false;
-  return ring_.frames() >= limits.unacked_frames_max || ring_.bytes() + more_bytes > limits.unacked_bytes_max;
+  // What waits for the socket lies in the ring, too.
+  const size_t held = ring_.bytes() + (connection_ ? connection_->outbox_bytes() : 0);
+  return ring_.frames() >= limits.unacked_frames_max || held + more_bytes > limits.unacked_bytes_max;
 }
 
 bool Session::takes(size_t bytes) {
@@ -63,10 +64,10 @@ bool Session::takes(size_t bytes) {
   return false;
 }
 
-void Session::on_event(const ports::EventOut& event) {
+void Session::on_event(const ports::EventOut& event, const Frame& frame) {
   if (!is_open()) return;
   if (!takes(event.bytes.size())) return dirty_->note(event.conversation, event.seq);
-  send(event.bytes);
+  send(frame);
   if (std::ranges::find(event.joined, who_.user) != event.joined.end()) places_.lacks(event.conversation);
   // One's own messages, and one's own log, need no mark.
   if (event.from != who_.user && event.conversation != own_log_) {
@@ -74,10 +75,10 @@ void Session::on_event(const ports::EventOut& event) {
   }
 }
 
-void Session::on_receipt(const ports::ReceiptOut& receipt) {
+void Session::on_receipt(const ports::ReceiptOut& receipt, const Frame& frame) {
   if (!is_open() || (receipt.in_focus && focus_ != receipt.conversation)) return;
   if (!takes(receipt.bytes.size())) return dirty_->note(receipt.conversation, {});
-  send(receipt.bytes);
+  send(frame);
 }
 
 void Session::on_gap() {

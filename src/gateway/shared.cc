@@ -11,6 +11,7 @@ constexpr base::nanoseconds still_max = base::seconds(10);
 Shared::Shared(Gateway::Parts p)
     : parts(std::move(p)),
       metrics(parts.metrics),
+      sums(metrics),
       rates(parts.limits, parts.metrics, parts.gateways),
       links(parts.clock),
       people(links),
@@ -20,6 +21,7 @@ Shared::Shared(Gateway::Parts p)
              [this](const MarkKey& key, model::Seq seq) { return hand_over_delivered(key, seq); }}),
       admission(parts.limits),
       parked(parts.limits, metrics.parked, metrics.parked_bytes),
+      replaced(parts.limits, metrics.polls_replaced),
       last_tick(parts.clock.monotonic()) {
   // 0 stands for "nobody" in a record.
   while (gateway == 0) gateway = parts.random.u64();

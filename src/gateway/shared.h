@@ -16,6 +16,7 @@
 #include "gateway/pending.h"
 #include "gateway/people.h"
 #include "gateway/rates.h"
+#include "gateway/replaced.h"
 #include "gateway/session_name.h"
 #include "gateway/wanted.h"
 
@@ -27,6 +28,7 @@ struct Shared {
   Gateway::Parts parts;
   uint64_t gateway = 0;  // ReplyTo::gateway
   Metrics metrics;
+  Sums sums;
   Rates rates;
   Links links;
   People people;
@@ -36,11 +38,11 @@ struct Shared {
   Branches branches;
   Admission admission;
   Parked parked;
+  Replaced replaced;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions;  // welcomed ones; most have a connection
   uint64_t last_number = 0;                                         // of either
   base::MonotonicTime last_tick;
-  size_t unacked_bytes = 0;  // as of then
   bool draining = false;
   base::Task drained;  // while draining: run once when the last connection is gone
   // What is posted may run after the gateway is gone; it holds this weakly and looks sessions up by number.

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "gateway/fan_out.h"
 #include "gateway/poll.h"
 #include "gateway/session.h"
 
@@ -15,6 +16,8 @@ struct Gateway::State {
   ~State();
 
   void on_tick();
+  // Tells the gauges what there is.
+  void sum_up();
   // Answers of the core are lost, and nobody knows which.
   void refuse_under_way();
   void tell_gap();
@@ -58,6 +61,7 @@ struct Gateway::State {
   }
 
   Shared shared;
+  FanOut fan_out{shared};
   base::TimerId ticker = 0;
   base::TimerId drain_timer = 0;
   bool window_over = false;    // of a drain

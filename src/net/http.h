@@ -69,7 +69,8 @@ struct HttpServerOptions {
   std::vector<std::string> origins;
   bool takes_binary = false;                             // messages
   WebSocketClose on_binary{1003, "only text is taken"};  // how a socket that sends a binary message ends
-  const base::Limits* limits = nullptr;                  // the defaults if null
+  WebSocketCompression compression = WebSocketCompression::off;
+  const base::Limits* limits = nullptr;  // the defaults if null
   // A listener of this process already has the port: share it. Without this a port that anybody listens on is
   // refused.
   bool joins = false;

@@ -8,6 +8,7 @@
 #include "base/log_line.h"
 #include "net/handshake.h"
 #include "net/proxy_protocol.h"
+#include "net/websocket_deflate.h"
 
 namespace tidings::net {
 
@@ -21,6 +22,15 @@ bool names(const HttpRequest& request, std::string_view header, std::string_view
     if (find_header(one, header) && names_token(value, token)) return true;
   }
   return false;
+}
+
+// The offers of several headers are one list (RFC 6455, 9.1).
+std::optional<DeflateAgreement> deflate_agreement(const HttpRequest& request) {
+  for (const auto& header : request.headers) {
+    if (!find_header({header}, "sec-websocket-extensions")) continue;
+    if (auto agreement = agree_on_deflate(header.second)) return agreement;
+  }
+  return std::nullopt;
 }
 }  // namespace
 
@@ -226,11 +236,15 @@ bool HttpConnection::upgrade(const HttpRequest& request) {
   out += accept_key(*find_header(request.headers, "sec-websocket-key"));
   if (!service_.kind->subprotocol.empty())
     out.append("\r\nsec-websocket-protocol: ").append(service_.kind->subprotocol);
+  std::optional<DeflateAgreement> deflate;
+  if (service_.kind->compression != WebSocketCompression::off) deflate = deflate_agreement(request);
+  if (deflate) out.append("\r\nsec-websocket-extensions: ").append(deflate->answer);
   out += "\r\n\r\n";
   reactor.poller().remove(socket_.fd(), *this);
   has_seat_ = false;
   auto socket = std::make_unique<WebSocketConnection>(reactor, std::move(socket_), service_.kind,
-                                                      client_of(request), std::exchange(outbox_, {}), input_);
+                                                      client_of(request), std::exchange(outbox_, {}), input_,
+                                                      deflate ? deflate->window_bits : uint8_t{0});
   finish();
   bool gone = false;
   gone_ = &gone;

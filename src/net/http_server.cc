@@ -142,6 +142,7 @@ base::Result<std::unique_ptr<HttpServer>> HttpServer::listen(Reactor& reactor, H
   kind->subprotocol = std::move(options.subprotocol);
   kind->takes_binary = options.takes_binary;
   kind->on_binary = std::move(options.on_binary);
+  kind->compression = options.compression;
   kind->connections = options.connections ? std::move(options.connections) : std::make_shared<base::Gauge>();
   HttpService service{reactor,
                       handler,

@@ -15,6 +15,7 @@
 #include "net/outbox.h"
 #include "net/poller.h"
 #include "net/timer_wheel.h"
+#include "net/websocket_deflate.h"
 
 namespace tidings::net {
 
@@ -99,6 +100,7 @@ struct Reactor::State {
   asio::io_context context{1};
   Poller poller;
   BufferPool buffers;
+  WebSocketDeflate deflate;
   asio::posix::stream_descriptor sockets;
   asio::steady_timer alarm;
   std::optional<TimerWheel::Tick> alarm_at;
@@ -183,6 +185,9 @@ Poller& Reactor::poller() {
 }
 BufferPool& Reactor::buffers() {
   return state_->buffers;
+}
+WebSocketDeflate& Reactor::deflate() {
+  return state_->deflate;
 }
 char* Reactor::receive_buffer() {
   return state_->receive.data();

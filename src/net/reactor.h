@@ -16,6 +16,7 @@ namespace tidings::net {
 
 class BufferPool;
 class Poller;
+class WebSocketDeflate;
 
 class Reactor : public base::Executor {
  public:
@@ -37,6 +38,7 @@ class Reactor : public base::Executor {
   boost::asio::io_context& context();
   Poller& poller();
   BufferPool& buffers();
+  WebSocketDeflate& deflate();
   // One receive buffer for all sockets of this thread (64 KiB + one frame header); valid until the next read.
   char* receive_buffer();
   size_t receive_buffer_bytes() const;

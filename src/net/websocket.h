@@ -64,6 +64,13 @@ struct WebSocketClose {
   std::string reason;
 };
 
+// Whether a listener agrees on permessage-deflate with who offers it (net/websocket_deflate.h).
+enum class WebSocketCompression : uint8_t {
+  off,
+  on,      // what is short, or would not get smaller, goes as it is
+  always,  // all that can be compressed is: for who wants to see it
+};
+
 struct WebSocketOptions {
   size_t message_bytes_max = 64 * 1024;
   std::shared_ptr<TlsTrust> tls;  // null: ws://, else wss://

@@ -5,6 +5,8 @@
 
 #include <simdjson.h>
 
+#include "net/websocket_deflate.h"
+
 namespace tidings::net {
 
 namespace {
@@ -58,58 +60,66 @@ bool valid_utf8(std::string_view text) {
 
 }  // namespace
 
-WebSocketEvent WebSocketDecoder::next(std::span<char>& in) {
+WebSocketEvent WebSocketDecoder::next(std::span<char>& in, WebSocketDeflate* deflate) {
   // What the last event's payload pointed to.
-  if (message_given_) message_ = {};
-  if (partial_given_) partial_ = {};
+  if (message_given_) pieces_->message = {};
+  if (partial_given_) pieces_->partial = {};
   message_given_ = partial_given_ = false;
+  if (pieces_ && pieces_->message.empty() && pieces_->partial.empty() && !in_message_) pieces_.reset();
   while (!ended_ && !in.empty()) {
-    if (const auto event = frame(in)) return *event;
+    if (const auto event = frame(in, deflate)) return *event;
     // A non-final fragment was added; its bytes are not needed any more.
-    if (partial_given_) partial_ = {};
+    if (partial_given_) pieces_->partial = {};
     partial_given_ = false;
   }
   if (ended_) in = {};
   return {};
 }
 
-std::optional<WebSocketEvent> WebSocketDecoder::frame(std::span<char>& in) {
+std::optional<WebSocketEvent> WebSocketDecoder::frame(std::span<char>& in, WebSocketDeflate* deflate) {
   Header header;
-  if (partial_.empty()) {
-    if (const auto violation = read_header({in.data(), in.size()}, header)) return violation;
+  if (!pieces_ || pieces_->partial.empty()) {
+    if (const auto violation = read_header({in.data(), in.size()}, header, deflate != nullptr))
+      return violation;
     if (header.header_bytes != 0 && header.payload_bytes <= in.size() - header.header_bytes) {
       const auto bytes = in.first(header.header_bytes + header.payload_bytes);
       in = in.subspan(bytes.size());
-      return take_frame(header, bytes);
+      return take_frame(header, bytes, deflate);
     }
-    partial_.assign(in.data(), in.size());
+    pieces().partial.assign(in.data(), in.size());
     in = {};
     return std::nullopt;
   }
+  std::string& partial = pieces_->partial;
   // The header first, a byte at a time, so that nothing of the next frame is taken.
   for (;;) {
     header = {};
-    if (const auto violation = read_header(partial_, header)) return violation;
+    if (const auto violation = read_header(partial, header, deflate != nullptr)) return violation;
     if (header.header_bytes != 0) break;
     if (in.empty()) return std::nullopt;
-    partial_.push_back(in.front());
+    partial.push_back(in.front());
     in = in.subspan(1);
   }
-  const size_t missing = header.header_bytes + header.payload_bytes - partial_.size();
+  const size_t missing = header.header_bytes + header.payload_bytes - partial.size();
   const auto taken = in.first(std::min(missing, in.size()));
-  partial_.append(taken.data(), taken.size());
+  partial.append(taken.data(), taken.size());
   in = in.subspan(taken.size());
   if (taken.size() < missing) return std::nullopt;
   partial_given_ = true;
-  return take_frame(header, partial_);
+  return take_frame(header, partial, deflate);
 }
 
-std::optional<WebSocketEvent> WebSocketDecoder::read_header(std::string_view bytes, Header& header) {
+std::optional<WebSocketEvent> WebSocketDecoder::read_header(std::string_view bytes, Header& header,
+                                                            bool deflate) {
   if (bytes.empty()) return std::nullopt;
   const auto first = static_cast<uint8_t>(bytes[0]);
   header.fin = (first & 0x80) != 0;
   header.opcode = first & 0x0f;
-  if ((first & 0x70) != 0) return fail(1002, "reserved bits are set");
+  header.compressed = (first & 0x40) != 0;
+  const bool begins = header.opcode == opcode_of(WebSocketOpcode::text) ||
+                      header.opcode == opcode_of(WebSocketOpcode::binary);
+  if ((first & 0x30) != 0 || (header.compressed && !(deflate && begins)))
+    return fail(1002, "reserved bits are set");
   if (header.opcode > 10 || (header.opcode > 2 && header.opcode < 8)) return fail(1002, "unknown opcode");
   if (header.opcode == opcode_of(WebSocketOpcode::binary) && !takes_binary_)
     return fail(1003, "only text is taken");
@@ -135,7 +145,8 @@ std::optional<WebSocketEvent> WebSocketDecoder::read_header(std::string_view byt
     const uint64_t least = length_bytes == 2 ? 126 : 65536;
     if (header.payload_bytes < least || header.payload_bytes >> 63 != 0) return fail(1002, "bad length");
   }
-  if (!is_control(header.opcode) && header.payload_bytes > message_bytes_max_ - message_.size()) {
+  if (!is_control(header.opcode) &&
+      header.payload_bytes > message_bytes_max_ - (pieces_ ? pieces_->message.size() : 0)) {
     return fail(1009, "too large a message");
   }
   const size_t header_bytes = 2 + length_bytes + (header.masked ? 4 : 0);
@@ -143,7 +154,8 @@ std::optional<WebSocketEvent> WebSocketDecoder::read_header(std::string_view byt
   return std::nullopt;
 }
 
-std::optional<WebSocketEvent> WebSocketDecoder::take_frame(const Header& header, std::span<char> bytes) {
+std::optional<WebSocketEvent> WebSocketDecoder::take_frame(const Header& header, std::span<char> bytes,
+                                                           WebSocketDeflate* deflate) {
   const auto body = bytes.subspan(header.header_bytes);
   if (header.masked) {
     uint32_t mask;
@@ -161,25 +173,45 @@ std::optional<WebSocketEvent> WebSocketDecoder::take_frame(const Header& header,
     default:
       break;
   }
-  if (!in_message_) binary_ = header.opcode == opcode_of(WebSocketOpcode::binary);
-  if (in_message_ || !header.fin) return take_fragment(header, payload);
+  if (!in_message_) {
+    binary_ = header.opcode == opcode_of(WebSocketOpcode::binary);
+    compressed_ = header.compressed;
+  }
+  if (in_message_ || !header.fin) return take_fragment(header, payload, deflate);
+  if (compressed_) return take_compressed(payload, *deflate);
   if (!binary_ && !valid_utf8(payload)) return fail(1007, "not UTF-8");
   return WebSocketEvent{Kind::message, 0, payload, binary_};
 }
 
-std::optional<WebSocketEvent> WebSocketDecoder::take_fragment(const Header& header,
-                                                              std::string_view payload) {
-  message_.append(payload);
+std::optional<WebSocketEvent> WebSocketDecoder::take_fragment(const Header& header, std::string_view payload,
+                                                              WebSocketDeflate* deflate) {
+  std::string& message = pieces().message;
+  message.append(payload);
   in_message_ = !header.fin;
+  if (compressed_) {
+    // Inflating waits for the whole, because the state is everybody's.
+    if (!header.fin) return std::nullopt;
+    message_given_ = true;
+    return take_compressed(message, *deflate);
+  }
   // Each fragment is checked as far as its characters are complete, so that bad text fails before its end.
-  const std::string_view unchecked = std::string_view(message_).substr(valid_bytes_);
+  const std::string_view unchecked = std::string_view(message).substr(valid_bytes_);
   const size_t checkable = unchecked.size() - (header.fin ? 0 : unfinished_bytes(unchecked));
   if (!binary_ && !valid_utf8(unchecked.substr(0, checkable))) return fail(1007, "not UTF-8");
   valid_bytes_ += static_cast<uint32_t>(checkable);
   if (!header.fin) return std::nullopt;
   message_given_ = true;
   valid_bytes_ = 0;
-  return WebSocketEvent{Kind::message, 0, message_, binary_};
+  return WebSocketEvent{Kind::message, 0, message, binary_};
+}
+
+WebSocketEvent WebSocketDecoder::take_compressed(std::string_view payload, WebSocketDeflate& deflate) {
+  using Inflated = WebSocketDeflate::Inflated::Kind;
+  const auto [kind, message] = deflate.inflate(payload, message_bytes_max_);
+  if (kind == Inflated::too_large) return fail(1009, "too large a message");
+  if (kind == Inflated::broken) return fail(1007, "broken compression");
+  if (!binary_ && !valid_utf8(message)) return fail(1007, "not UTF-8");
+  return {Kind::message, 0, message, binary_};
 }
 
 WebSocketEvent WebSocketDecoder::take_close(std::string_view payload) {
@@ -198,15 +230,15 @@ WebSocketEvent WebSocketDecoder::take_close(std::string_view payload) {
 
 WebSocketEvent WebSocketDecoder::fail(uint16_t code, std::string_view reason) {
   ended_ = true;
-  message_ = {};
+  if (pieces_) pieces_->message = {};
   return {Kind::violation, code, reason};
 }
 
 void append_frame(std::string& out, WebSocketOpcode opcode, std::string_view payload,
-                  std::optional<uint32_t> mask) {
+                  std::optional<uint32_t> mask, bool compressed) {
   char header[14];
   size_t size = 2;
-  header[0] = static_cast<char>(0x80 | opcode_of(opcode));
+  header[0] = static_cast<char>(0x80 | (compressed ? 0x40 : 0) | opcode_of(opcode));
   const auto mask_bit = static_cast<uint8_t>(mask ? 0x80 : 0);
   if (payload.size() < 126) {
     header[1] = static_cast<char>(mask_bit | payload.size());

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "net/websocket_deflate.h"
+
 namespace tidings::net {
 namespace {
 
@@ -23,15 +25,15 @@ void PrintTo(const Seen& seen, std::ostream* out) {
 // Feeds the bytes in pieces of the given size; each piece is its own allocation, so that ASan sees reads
 // beyond it.
 std::vector<Seen> decode(const std::string& bytes, size_t piece, WebSocketRole role = WebSocketRole::client,
-                         size_t max = 1 << 20) {
-  WebSocketDecoder decoder(role, max);
+                         size_t max = 1 << 20, WebSocketDeflate* deflate = nullptr) {
+  WebSocketDecoder decoder(role, max, deflate != nullptr);
   std::vector<Seen> seen;
   for (size_t at = 0; at < bytes.size(); at += piece) {
     std::vector<char> part(bytes.begin() + static_cast<ptrdiff_t>(at),
                            bytes.begin() + static_cast<ptrdiff_t>(std::min(bytes.size(), at + piece)));
     std::span<char> in(part);
     for (;;) {
-      const auto event = decoder.next(in);
+      const auto event = decoder.next(in, deflate);
       if (event.kind == Kind::more) break;
       seen.push_back({event.kind, event.code, std::string(event.payload)});
     }
@@ -42,10 +44,10 @@ std::vector<Seen> decode(const std::string& bytes, size_t piece, WebSocketRole r
 
 // The same whatever the pieces are.
 std::vector<Seen> decode(const std::string& bytes, WebSocketRole role = WebSocketRole::client,
-                         size_t max = 1 << 20) {
-  const auto whole = decode(bytes, bytes.size() + 1, role, max);
+                         size_t max = 1 << 20, WebSocketDeflate* deflate = nullptr) {
+  const auto whole = decode(bytes, bytes.size() + 1, role, max, deflate);
   for (const size_t piece : {1, 2, 3, 5, 7, 64})
-    EXPECT_EQ(decode(bytes, piece, role, max), whole) << "pieces of " << piece;
+    EXPECT_EQ(decode(bytes, piece, role, max, deflate), whole) << "pieces of " << piece;
   return whole;
 }
 
@@ -63,9 +65,9 @@ std::string close_frame(int code, const std::string& reason) {
   return frame(0x88, close_payload(static_cast<uint16_t>(code), reason));
 }
 
-uint16_t violation(const std::string& bytes, WebSocketRole role = WebSocketRole::client,
-                   size_t max = 1 << 20) {
-  const auto seen = decode(bytes + text("never seen"), role, max);
+uint16_t violation(const std::string& bytes, WebSocketRole role = WebSocketRole::client, size_t max = 1 << 20,
+                   WebSocketDeflate* deflate = nullptr) {
+  const auto seen = decode(bytes + text("never seen"), role, max, deflate);
   return seen.size() == 1 && seen[0].kind == Kind::violation ? seen[0].code : 0;
 }
 
@@ -189,6 +191,102 @@ TEST(WebSocketCodec, a_long_close_reason_is_cut_at_a_character) {
   EXPECT_EQ(payload.size(), 125u);
   reason = "x" + reason;
   EXPECT_EQ(close_payload(4000, reason).size(), 2u + 121u);
+}
+
+// As decode() and violation(), where compression was agreed on and binary messages are taken.
+struct Agreed {
+  WebSocketDeflate deflate;
+  std::string compress(const std::string& message) {
+    const auto payload = deflate.deflate(message, 15, message.size() + 100);
+    EXPECT_TRUE(payload);
+    return std::string(payload.value_or(""));
+  }
+  std::vector<Seen> seen(const std::string& bytes, size_t max = 1 << 20) {
+    return decode(bytes, WebSocketRole::client, max, &deflate);
+  }
+  uint16_t broken(const std::string& bytes, size_t max = 1 << 20) {
+    return violation(bytes, WebSocketRole::client, max, &deflate);
+  }
+};
+
+TEST(WebSocketCodecCompressed, messages_come_back_whole_or_in_fragments_and_among_plain_ones) {
+  Agreed agreed;
+  const std::string hello = agreed.compress("Hello Hello Hello"), empty = agreed.compress("");
+  const size_t cut = hello.size() / 2;
+  const std::string bytes = frame(0xc1, hello) + text("plain") + frame(0x41, hello.substr(0, cut)) +
+                            frame(0x89, "ping") + frame(0x00, "") + frame(0x80, hello.substr(cut)) +
+                            frame(0x01, "pl") + frame(0x80, "ain") + frame(0xc1, empty) + frame(0x41, "") +
+                            frame(0x80, empty) + frame(0xc2, agreed.compress("\xff")) + text("");
+  EXPECT_EQ(agreed.seen(bytes), (std::vector<Seen>{{Kind::message, 0, "Hello Hello Hello"},
+                                                   {Kind::message, 0, "plain"},
+                                                   {Kind::ping, 0, "ping"},
+                                                   {Kind::message, 0, "Hello Hello Hello"},
+                                                   {Kind::message, 0, "plain"},
+                                                   {Kind::message, 0, ""},
+                                                   {Kind::message, 0, ""},
+                                                   {Kind::message, 0, "\xff"},
+                                                   {Kind::message, 0, ""}}));
+}
+
+TEST(WebSocketCodecCompressed, two_connections_of_a_thread_do_not_mix) {
+  Agreed agreed;
+  std::string text_bytes(300, 'a');
+  const std::string payload = agreed.compress(text_bytes);
+  WebSocketDecoder one(WebSocketRole::client, 1000), other(WebSocketRole::client, 1000);
+  const auto give = [&](WebSocketDecoder& decoder, std::string bytes) {
+    std::span<char> in(bytes);
+    const auto event = decoder.next(in, &agreed.deflate);
+    return Seen{event.kind, event.code, std::string(event.payload)};
+  };
+  const Seen whole{Kind::message, 0, text_bytes}, more{Kind::more, 0, ""};
+  EXPECT_EQ(give(one, frame(0x41, payload.substr(0, 3))), more);
+  EXPECT_EQ(give(other, frame(0x41, payload.substr(0, 5))), more);
+  EXPECT_EQ(give(one, frame(0x80, payload.substr(3))), whole);
+  EXPECT_EQ(give(other, frame(0x80, payload.substr(5))), whole);
+}
+
+TEST(WebSocketCodecCompressed, rsv1_stands_on_the_first_frame_of_a_message_alone) {
+  Agreed agreed;
+  const std::string payload = agreed.compress("Hello");
+  EXPECT_EQ(violation(frame(0xc1, payload)), 1002) << "nothing was agreed on";
+  EXPECT_EQ(agreed.broken(frame(0x41, payload.substr(0, 2)) + frame(0xc0, payload.substr(2))), 1002);
+  EXPECT_EQ(agreed.broken(frame(0x01, "pl") + frame(0xc0, payload)), 1002);
+  for (const int control : {0xc8, 0xc9, 0xca})
+    EXPECT_EQ(agreed.broken(frame(static_cast<uint8_t>(control), "")), 1002) << control;
+  EXPECT_EQ(agreed.broken(frame(0xc3, payload)), 1002) << "no such opcode";
+  for (const int bits : {0xa1, 0x91, 0xe1, 0xd1, 0xf1})
+    EXPECT_EQ(agreed.broken(frame(static_cast<uint8_t>(bits), payload)), 1002) << bits;
+}
+
+TEST(WebSocketCodecCompressed, what_it_says_has_to_be_text) {
+  Agreed agreed;
+  const std::string bad = agreed.compress("bad \xff text"), cut = agreed.compress("cut \xe2\x82");
+  EXPECT_EQ(agreed.broken(frame(0xc1, bad)), 1007);
+  EXPECT_EQ(agreed.broken(frame(0xc1, cut)), 1007);
+  EXPECT_EQ(agreed.broken(frame(0x41, bad) + frame(0x80, "")), 1007);
+  EXPECT_EQ(agreed.broken(frame(0xc1, "no deflate at all")), 1007);
+  EXPECT_EQ(agreed.broken(frame(0xc1, "")), 1007);
+  const std::string euro = agreed.compress("\xe2\x82\xac");
+  for (size_t i = 0; i <= euro.size(); ++i) {
+    EXPECT_EQ(agreed.seen(frame(0x41, euro.substr(0, i)) + frame(0x80, euro.substr(i))),
+              (std::vector<Seen>{{Kind::message, 0, "\xe2\x82\xac"}}));
+  }
+}
+
+TEST(WebSocketCodecCompressed, what_travels_and_what_it_says_are_limited_alike) {
+  Agreed agreed;
+  const std::string fits = agreed.compress(std::string(100, 'x')),
+                    not_quite = agreed.compress(std::string(101, 'x')),
+                    bomb = agreed.compress(std::string(1 << 20, 'x'));
+  EXPECT_EQ(agreed.seen(frame(0xc1, fits), 100).at(0).kind, Kind::message);
+  EXPECT_EQ(agreed.broken(frame(0xc1, not_quite), 100), 1009);
+  EXPECT_EQ(agreed.broken(frame(0xc1, bomb), 100'000), 1009);
+  EXPECT_EQ(agreed.broken(frame(0x41, bomb.substr(0, 50)) + frame(0x80, bomb.substr(50)), 100'000), 1009);
+  // Blocks that say nothing, before all of them arrived.
+  std::string blocks;
+  for (int i = 0; i < 30; ++i) blocks += std::string("\0\0\0\xff\xff", 5);
+  EXPECT_EQ(agreed.broken(frame(0x41, blocks.substr(0, 60)) + frame(0x00, blocks.substr(60, 41)), 100), 1009);
+  EXPECT_EQ(agreed.broken(frame(0xc1, blocks), 100), 1009);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include "net/websocket_deflate.h"
+
 namespace tidings::net {
 
 namespace {
@@ -9,17 +11,20 @@ constexpr base::nanoseconds end_timeout = std::chrono::seconds(1);
 // A peer that pings without reading gets no more pongs than this; RFC 6455 asks for an answer to the latest
 // ping only.
 constexpr size_t pong_outbox_bytes_max = 4 * 1024;
+// What fits into one packet anyway is not worth the time.
+constexpr size_t deflate_bytes_min = 1024;
 }  // namespace
 
 WebSocketConnection::WebSocketConnection(Reactor& reactor, Stream socket,
                                          std::shared_ptr<const WebSocketKind> kind, const Address& peer,
-                                         Outbox outbox, std::string_view early)
+                                         Outbox outbox, std::string_view early, uint8_t window_bits)
     : kind_(std::move(kind)),
       reactor_(reactor),
       decoder_(kind_->role, kind_->message_bytes_max, kind_->takes_binary),
       outbox_(std::move(outbox)),
       socket_(std::move(socket)),
-      peer_(peer) {
+      peer_(peer),
+      window_bits_(window_bits) {
   if (!early.empty()) early_ = std::make_unique<std::string>(early);
   if (kind_->role == WebSocketRole::client) randombytes_buf(&mask_state_, sizeof mask_state_);
   if (outbox_.bytes() > 0) reactor_.poller().at_turn_end(*this);
@@ -41,6 +46,7 @@ struct WebSocketConnection::Moved {
   std::unique_ptr<std::string> early;
   Address peer;
   uint64_t mask_state = 0;
+  uint8_t window_bits = 0;
 };
 
 WebSocketConnection::WebSocketConnection(Reactor& reactor, Moved moved)
@@ -51,7 +57,8 @@ WebSocketConnection::WebSocketConnection(Reactor& reactor, Moved moved)
       early_(std::move(moved.early)),
       mask_state_(moved.mask_state),
       socket_(std::move(moved.socket)),
-      peer_(moved.peer) {
+      peer_(moved.peer),
+      window_bits_(moved.window_bits) {
   if (outbox_.bytes() > 0) reactor_.poller().at_turn_end(*this);
 }
 
@@ -71,11 +78,11 @@ void WebSocketConnection::set_handler(Handler* handler) {
 }
 
 void WebSocketConnection::send(std::string_view text) {
-  if (phase_ == Phase::open) append(WebSocketOpcode::text, text);
+  if (phase_ == Phase::open) append_message(WebSocketOpcode::text, text);
 }
 
 void WebSocketConnection::send_binary(std::string_view bytes) {
-  if (phase_ == Phase::open) append(WebSocketOpcode::binary, bytes);
+  if (phase_ == Phase::open) append_message(WebSocketOpcode::binary, bytes);
 }
 
 void WebSocketConnection::close(uint16_t code, std::string_view reason) {
@@ -101,6 +108,7 @@ MovedWebSocket WebSocketConnection::move_out() {
   moved->early = std::move(early_);
   moved->peer = peer_;
   moved->mask_state = mask_state_;
+  moved->window_bits = window_bits_;
   phase_ = Phase::closed;
   handler_ = nullptr;
   return [moved = std::move(moved)](Reactor& to) -> std::unique_ptr<WebSocket> {
@@ -143,8 +151,9 @@ void WebSocketConnection::read() {
 }
 
 bool WebSocketConnection::take(std::span<char> bytes) {
+  WebSocketDeflate* const deflate = window_bits_ == 0 ? nullptr : &reactor_.deflate();
   while (phase_ == Phase::open || phase_ == Phase::closing) {
-    const auto event = decoder_.next(bytes);
+    const auto event = decoder_.next(bytes, deflate);
     if (event.kind == WebSocketEvent::Kind::more) return true;
     if (!take(event)) return false;
     if (paused_ && !bytes.empty()) {
@@ -233,7 +242,17 @@ void WebSocketConnection::on_drained() {
   }
 }
 
-void WebSocketConnection::append(WebSocketOpcode opcode, std::string_view payload) {
+void WebSocketConnection::append_message(WebSocketOpcode opcode, std::string_view message) {
+  const bool always = kind_->compression == WebSocketCompression::always;
+  if (window_bits_ != 0 && (always || message.size() >= deflate_bytes_min)) {
+    const size_t bytes_max = always ? message.size() + message.size() / 16 + 64 : message.size() - 1;
+    if (const auto deflated = reactor_.deflate().deflate(message, window_bits_, bytes_max))
+      return append(opcode, *deflated, true);
+  }
+  append(opcode, message);
+}
+
+void WebSocketConnection::append(WebSocketOpcode opcode, std::string_view payload, bool compressed) {
   std::optional<uint32_t> mask;
   if (kind_->role == WebSocketRole::client) {
     // SplitMix64, seeded at random: masks only have to be unknown to who chose the payload.
@@ -242,7 +261,7 @@ void WebSocketConnection::append(WebSocketOpcode opcode, std::string_view payloa
     z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
     mask = static_cast<uint32_t>(z >> 32);
   }
-  append_frame(outbox_.buffer(reactor_.buffers()), opcode, payload, mask);
+  append_frame(outbox_.buffer(reactor_.buffers()), opcode, payload, mask, compressed);
   reactor_.poller().at_turn_end(*this);
 }
 

@@ -21,6 +21,7 @@ struct WebSocketKind {
   std::string subprotocol;  // "": none is asked for, and none told
   bool takes_binary = false;
   WebSocketClose on_binary{1003, "only text is taken"};
+  WebSocketCompression compression = WebSocketCompression::off;
   std::shared_ptr<base::Gauge>
       connections;  // a place in it is given back when the socket is closed; may be null
 };
@@ -29,9 +30,9 @@ struct WebSocketKind {
 class WebSocketConnection final : public WebSocket, private Pollable {
  public:
   // `outbox`: bytes that go out first (the answer to the upgrade). `early`: what the peer sent behind its
-  // handshake.
+  // handshake. `window_bits`: of what is compressed for it, if that was agreed on; else 0.
   WebSocketConnection(Reactor& reactor, Stream socket, std::shared_ptr<const WebSocketKind> kind,
-                      const Address& peer, Outbox outbox, std::string_view early);
+                      const Address& peer, Outbox outbox, std::string_view early, uint8_t window_bits = 0);
   ~WebSocketConnection() override;
 
   void set_handler(Handler* handler) override;
@@ -69,7 +70,8 @@ class WebSocketConnection final : public WebSocket, private Pollable {
   // Tells the poller what is waited for.
   void listen();
   void on_drained();
-  void append(WebSocketOpcode opcode, std::string_view payload);
+  void append_message(WebSocketOpcode opcode, std::string_view message);
+  void append(WebSocketOpcode opcode, std::string_view payload, bool compressed = false);
   void begin_end(Phase phase, uint16_t code, std::string_view reason);
   void limit_end();
   void release();
@@ -89,6 +91,7 @@ class WebSocketConnection final : public WebSocket, private Pollable {
   uint64_t mask_state_ = 0;
   Stream socket_;
   Address peer_;
+  uint8_t window_bits_ = 0;  // 0: without compression
   Phase phase_ = Phase::open;
   bool reading_ = false;  // in the poller
   bool paused_ = false;

@@ -253,6 +253,11 @@ const std::vector<Setting>& settings() {
          c.origins = *origins;
          return {};
        }},
+      choice("server.compression", "off",
+             "on: messages of WebSockets are compressed with clients that offer it, which costs CPU and may "
+             "leak",
+             &Config::compression,
+             {{"off", net::WebSocketCompression::off}, {"on", net::WebSocketCompression::on}}),
       {{"storage.path", "./tidings-data", "directory of everything that is kept; made if it does not exist"},
        [](Config& c, const std::string& text) -> base::Status {
          if (text.empty()) return base::failure("it must name a directory");
@@ -304,8 +309,9 @@ const std::vector<Setting>& settings() {
       count_limit("limits.connections", "16000", "open connections of the process", &Limits::connections_max),
       count_limit("limits.sends_in_flight", "32", "unanswered requests of one session",
                   &Limits::sends_in_flight_max),
-      bytes_limit("limits.unacked", "256KiB",
-                  "bytes that a session has not acknowledged before it gets events no longer one by one",
+      bytes_limit("limits.unacked", "192KiB",
+                  "bytes that a session has not acknowledged, and that wait for its socket, before it gets "
+                  "events no longer one by one",
                   &Limits::unacked_bytes_max, 64 * 1024),
       bytes_limit("limits.log_queue", "64MiB", "records that wait to be written before senders hear busy",
                   &Limits::log_queue_bytes_max, 1 << 20),
@@ -317,6 +323,10 @@ const std::vector<Setting>& settings() {
                  &Limits::silence_timeout),
       time_limit("limits.resume_timeout", "120s", "a session whose connection broke is kept for so long",
                  &Limits::resume_timeout),
+      time_limit(
+          "limits.core_silence", "5s",
+          "a core and a gateway process that hear nothing of each other for so long do without the other",
+          &Limits::core_silence_timeout, base::seconds(2)),
       time_limit("limits.drain_window", "5s", "at the end sessions are asked to move, and given so long",
                  &Limits::drain_window),
       choice("limits.profile", "normal", "bench lifts all rates and nothing else: for measuring",

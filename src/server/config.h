@@ -34,6 +34,7 @@ struct Config {
   net::AddressList proxies;  // whose word about their clients counts
   net::ForwardedBy forwarded_by = net::ForwardedBy::x_forwarded_for;
   std::vector<std::string> origins;  // of web pages that may open a WebSocket
+  net::WebSocketCompression compression = net::WebSocketCompression::off;
   std::string data = "./tidings-data";
   uint64_t segment_bytes = 64ull << 20;
   uint64_t free_bytes_min = 1ull << 30;

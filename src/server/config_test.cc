@@ -76,6 +76,14 @@ TEST(Config, OriginsAreAList) {
   EXPECT_TRUE(read_config({})->origins.empty());
 }
 
+TEST(Config, CompressionIsOffUnlessItIsSwitchedOn) {
+  using net::WebSocketCompression;
+  EXPECT_EQ(read_config({})->compression, WebSocketCompression::off);
+  const auto config = read_config({"", {{"TIDINGS_SERVER__COMPRESSION", "on"}}, {}});
+  ASSERT_TRUE(config) << config.error().sentence;
+  EXPECT_EQ(config->compression, WebSocketCompression::on);
+}
+
 TEST(Config, BadValuesAreRefusedWithTheReason) {
   for (const auto& [key, value] :
        std::vector<std::pair<std::string, std::string>>{{"server.listen", "nowhere"},
@@ -86,6 +94,7 @@ TEST(Config, BadValuesAreRefusedWithTheReason) {
                                                         {"server.forwarded_by", "both"},
                                                         {"server.tls_key", "/only/the/key.pem"},
                                                         {"server.shards", "-1"},
+                                                        {"server.compression", "always"},
                                                         {"limits.text", "16"},
                                                         {"server.origins", "chat.example"},
                                                         {"server.origins", "https://chat.example/"},

@@ -1,6 +1,7 @@
 #include "server/control_client.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log_line.h"
 
@@ -29,6 +30,22 @@ void ControlClient::connect() {
   }
   stream_ = (*socket)(parts_.executor, *this, control_message_bytes_max);
   stream_->send(socket::encode(socket::ControlHello{}));
+  silent_ = {};
+  watch();
+}
+
+void ControlClient::watch() {
+  timer_ = parts_.executor.after(control_interval, [this] {
+    timer_ = 0;
+    if (!stream_) return;
+    silent_ += control_interval;
+    if (silent_ > parts_.limits.core_silence_timeout) {
+      say("the core at " + parts_.path + " says nothing");
+      return on_closed();
+    }
+    if (welcomed_) send(parts_.alive);
+    watch();
+  });
 }
 
 void ControlClient::say(const std::string& why) {
@@ -44,10 +61,12 @@ void ControlClient::send(const ControlUp& frame) {
 void ControlClient::on_closed() {
   stream_.reset();
   welcomed_ = false;
+  parts_.executor.cancel(std::exchange(timer_, 0));
   parts_.on_closed();
 }
 
 void ControlClient::on_message(std::string_view message) {
+  silent_ = {};
   if (!welcomed_) {
     const auto welcome = socket::decode_welcome(message);
     welcomed_ = welcome && welcome->version == socket::link_version;

@@ -1,10 +1,12 @@
 // A gateway process's end of the control connection: connects, and again with a growing pause when it broke.
+// A core that says nothing for Limits::core_silence_timeout counts as gone, whatever the kernel thinks.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "base/limits.h"
 #include "net/message_stream.h"
 #include "server/control_frames.h"
 
@@ -20,6 +22,8 @@ class ControlClient : private net::MessageHandler {
     std::function<void(ControlDown&)> on_down;  // CoreFacts first
     // It broke; nothing more is tried until again() is called.
     std::function<void()> on_closed;
+    Alive alive;  // what is said every second
+    const base::Limits& limits;
   };
   explicit ControlClient(Parts parts) : parts_(std::move(parts)) {}
   ~ControlClient() override;
@@ -37,6 +41,8 @@ class ControlClient : private net::MessageHandler {
 
   void connect();
   void say(const std::string& why);
+  // Once a second while it is connected.
+  void watch();
   void on_message(std::string_view message) override;
   void on_closed() override;
 
@@ -44,8 +50,9 @@ class ControlClient : private net::MessageHandler {
   std::unique_ptr<net::MessageStream> stream_;
   bool welcomed_ = false;
   base::milliseconds pause_ = pause_min;
-  base::TimerId timer_ = 0;
-  std::string told_;  // why there is no core, as it was last said
+  base::TimerId timer_ = 0;     // of the next try, or of watch()
+  base::nanoseconds silent_{};  // counted by turns of watch(), so that a stop of this process is no silence
+  std::string told_;            // why there is no core, as it was last said
 };
 
 }  // namespace tidings::server

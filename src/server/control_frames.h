@@ -93,7 +93,13 @@ struct AccountAsk {
   uint64_t number = 0;  // the gateway's own, given back in the answer
   AccountCall call;
 };
-using ControlUp = std::variant<AccountAsk, gateway::DeviceHello>;
+// Every second.
+struct Alive {
+  std::vector<uint64_t> gateways;  // of the process, whose links end with it
+};
+using ControlUp = std::variant<AccountAsk, gateway::DeviceHello, Alive>;
+// Between two CoreStatus, and two Alive.
+inline constexpr base::nanoseconds control_interval = std::chrono::seconds(1);
 
 // --- Down
 // First of all.
@@ -152,6 +158,7 @@ TIDINGS_FIELDS(server::call::FindRevoked, 1);
 TIDINGS_FIELDS(server::call::FindByHandle, 1);
 TIDINGS_FIELDS(server::call::FindByIds, 1);
 TIDINGS_FIELDS(server::AccountAsk, 2);
+TIDINGS_FIELDS(server::Alive, 1);
 TIDINGS_FIELDS(server::CoreFacts, 3);
 TIDINGS_FIELDS(server::CoreStatus, 2);
 TIDINGS_FIELDS(server::AccountAnswer, 2);

@@ -9,13 +9,20 @@ namespace tidings::server {
 namespace {
 // Until it is asked again who was logged out, when too much else is being asked.
 constexpr base::nanoseconds ask_again_pause = std::chrono::milliseconds(200);
+
+Alive alive_of(GatewayNode& gateways) {
+  Alive alive;
+  for (size_t i = 0; i < gateways.count(); ++i) alive.gateways.push_back(gateways.gateway(i).id());
+  return alive;
+}
 }  // namespace
 
 CoreConnection::CoreConnection(Parts parts)
     : parts_(std::move(parts)),
       control_({*parts_.shards.front(), parts_.path, parts_.connect,
                 [this](ControlDown& frame) { on_down(frame); },
-                [this] { trying_ ? lost(generation_) : control_.again(); }}),
+                [this] { trying_ ? lost(generation_) : control_.again(); }, alive_of(parts_.gateways),
+                parts_.limits}),
       generations_(parts_.shards.size()),
       lineages_(parts_.facts.lineages) {
   for (size_t i = 0; i < parts_.shards.size(); ++i) {
@@ -23,10 +30,10 @@ CoreConnection::CoreConnection(Parts parts)
     std::vector<ports::LinkToCore*> to_core;
     auto& mine = links_.emplace_back();
     for (size_t core = 0; core < parts_.facts.shard_count; ++core) {
-      mine.push_back(std::make_unique<socket::GatewayEnd>(
-          socket::GatewayEnd::Parts{*parts_.shards[i], gateway, gateway.id(), core, parts_.limits,
-                                    [this, i] { report(&CoreConnection::opened, generations_[i]); },
-                                    [this, i] { report(&CoreConnection::lost, generations_[i]); }}));
+      mine.push_back(std::make_unique<socket::GatewayEnd>(socket::GatewayEnd::Parts{
+          *parts_.shards[i], gateway, gateway.id(), core, parts_.limits,
+          [this, i] { report(&CoreConnection::opened, generations_[i]); },
+          [this, i] { report(&CoreConnection::lost, generations_[i]); }, parts_.link_up_bytes}));
       to_core.push_back(mine.back().get());
     }
     gateway.set_links(std::move(to_core));
@@ -123,32 +130,47 @@ void CoreConnection::opened(uint64_t generation) {
   stands_ = true;
   control_.rest();
   base::log_info("connected to the core at {}", parts_.path);
-  for (size_t i = 0; i < parts_.shards.size(); ++i) end_revoked(generation, i);
+  for (size_t i = 0; i < parts_.shards.size(); ++i) catch_up(generation, i);
   if (ready_) std::exchange(ready_, base::Task())();
 }
 
-void CoreConnection::end_revoked(uint64_t generation, size_t index) {
-  auto& home = *parts_.shards.front();
-  parts_.shards[index]->post([this, weak = std::weak_ptr(alive_), &home, generation, index] {
+void CoreConnection::catch_up(uint64_t generation, size_t index) {
+  parts_.shards[index]->post([this, weak = std::weak_ptr(alive_), generation, index] {
     if (weak.expired()) return;
-    auto devices = parts_.gateways.gateway(index).devices();
-    if (devices.empty()) return links_ready(index);
-    parts_.accounts.find_revoked(
-        std::move(devices), home,
-        [this, weak, &home, generation, index](wire::Answer<std::vector<model::DeviceId>> revoked) {
-          if (weak.expired() || generation != generation_ || !trying_) return;
-          if (!revoked) {
-            home.after(ask_again_pause, [this, weak, generation, index] {
-              if (!weak.expired() && generation == generation_ && trying_) end_revoked(generation, index);
-            });
-            return;
-          }
-          for (const auto device : *revoked) parts_.accounts.on_revoked_there(device);
-          parts_.shards[index]->post([this, weak, index] {
-            if (!weak.expired()) links_ready(index);
-          });
-        });
+    auto hellos = parts_.gateways.gateway(index).device_hellos();
+    if (hellos.empty()) return links_ready(index);
+    parts_.shards.front()->post([this, weak, generation, index, hellos = std::move(hellos)] {
+      if (weak.expired() || generation != generation_ || !trying_) return;
+      std::vector<model::DeviceId> devices;
+      devices.reserve(hellos.size());
+      for (const auto& hello : hellos) {
+        control_.send(hello);
+        devices.push_back(hello.device);
+      }
+      end_revoked(generation, index, std::move(devices));
+    });
   });
+}
+
+void CoreConnection::end_revoked(uint64_t generation, size_t index, std::vector<model::DeviceId> devices) {
+  auto& home = *parts_.shards.front();
+  parts_.accounts.find_revoked(devices, home,
+                               [this, weak = std::weak_ptr(alive_), &home, generation, index,
+                                devices](wire::Answer<std::vector<model::DeviceId>> revoked) mutable {
+                                 if (weak.expired() || generation != generation_ || !trying_) return;
+                                 if (!revoked) {
+                                   home.after(ask_again_pause, [this, weak, generation, index,
+                                                                devices = std::move(devices)]() mutable {
+                                     if (!weak.expired() && generation == generation_ && trying_)
+                                       end_revoked(generation, index, std::move(devices));
+                                   });
+                                   return;
+                                 }
+                                 for (const auto device : *revoked) parts_.accounts.on_revoked_there(device);
+                                 parts_.shards[index]->post([this, weak, index] {
+                                   if (!weak.expired()) links_ready(index);
+                                 });
+                               });
 }
 
 // On the gateway's executor.

@@ -31,6 +31,7 @@ class CoreConnection {
     CoreFacts facts;  // what the core said when the process began
     const base::Limits& limits;
     std::function<void(std::string)> fatal;  // the core is not the one that this process was built for
+    base::Gauge* link_up_bytes = nullptr;    // may be null
   };
   // Gives the gateways their links, which are closed. Before the executors run.
   explicit CoreConnection(Parts parts);
@@ -49,9 +50,11 @@ class CoreConnection {
   void open_links();
   void opened(uint64_t generation);
   void lost(uint64_t generation);
-  // Ends a gateway's sessions of devices that were logged out while no core could tell; then its links are
-  // ready.
-  void end_revoked(uint64_t generation, size_t index);
+  // What a gateway could not tell and not hear while there was no core: the hellos of its devices are
+  // announced (whoever knows a newer one answers), then its sessions of devices that were logged out end;
+  // then its links are ready.
+  void catch_up(uint64_t generation, size_t index);
+  void end_revoked(uint64_t generation, size_t index, std::vector<model::DeviceId> devices);
   void links_ready(size_t index);
   void report(void (CoreConnection::*what)(uint64_t), uint64_t generation);
 

@@ -1,16 +1,32 @@
 #include "server/core_door.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log_line.h"
+#include "server/link_gauges.h"
 #include "server/remote_accounts.h"
 
 namespace tidings::server {
 
 namespace {
-constexpr base::nanoseconds status_interval = base::seconds(1);
-// Answers and news that a gateway process does not read: its connection ends, and it comes back.
-constexpr size_t unsent_bytes_max = 16u << 20;
+
+base::Gauge& processes(base::Registry& metrics) {
+  return metrics.gauge("tidings_gateway_processes", "Gateway processes that are connected.");
+}
+base::Gauge& links(base::Registry& metrics) {
+  return metrics.gauge("tidings_gateway_links", "Links of gateway processes.");
+}
+base::Gauge& guests(base::Registry& metrics) {
+  return metrics.gauge("tidings_gateway_link_guests",
+                       "Connections of gateway processes that owe their hello.");
+}
+base::Gauge& queue_bytes(base::Registry& metrics) {
+  return metrics.gauge(
+      "tidings_gateway_control_queue_bytes",
+      "What gateway processes have not read of their control connections, as of the last second.");
+}
+
 }  // namespace
 
 // One gateway process.
@@ -23,17 +39,23 @@ struct CoreDoor::Control : net::MessageHandler {
   void send(const ControlDown& frame) { send(encode_control(frame)); }
   void send(const base::Bytes& message) {
     stream->send(message);
-    if (stream->unsent_bytes() <= unsent_bytes_max || ending) return;
-    ending = true;
-    base::log_warning("a gateway process does not read; its connection is closed");
+    if (stream->unsent_bytes() > door.parts_.limits.control_queue_bytes_max) end("does not read");
+  }
+  // It comes back.
+  void end(const char* why) {
+    if (std::exchange(ending, true)) return;
+    base::log_warning("a gateway process {}; its connections are closed", why);
     // Not here: whoever sends goes through all connections.
     door.parts_.shards.front()->post([weak = std::weak_ptr(door.alive_), &all = door, id = number] {
       if (weak.expired()) return;
       const auto found = all.controls_.find(id);
-      if (found != all.controls_.end()) found->second->on_closed();
+      if (found == all.controls_.end()) return;
+      all.core_socket_->close_links(found->second->gateways);
+      found->second->on_closed();
     });
   }
   void on_message(std::string_view message) override {
+    silent = {};
     auto frame = decode_control_up(message);
     if (!frame) {
       base::log_warning("a gateway process does not speak this core's language; closed");
@@ -50,6 +72,8 @@ struct CoreDoor::Control : net::MessageHandler {
   CoreDoor& door;
   const uint64_t number;
   const std::unique_ptr<net::MessageStream> stream;
+  std::vector<uint64_t> gateways;
+  base::nanoseconds silent{};  // counted by turns of tell_status()
   size_t in_flight = 0;
   bool ending = false;
 };
@@ -63,7 +87,10 @@ base::Result<std::unique_ptr<CoreDoor>> CoreDoor::open(Parts parts, std::vector<
       d.parts_.listen,
       {},
       d.parts_.limits,
-      [&d](const socket::ControlHello&, net::MessageSocket socket) { d.welcome(std::move(socket)); }};
+      [&d](const socket::ControlHello&, net::MessageSocket socket) { d.welcome(std::move(socket)); },
+      &links(d.parts_.metrics),
+      &guests(d.parts_.metrics),
+      &link_down_bytes(d.parts_.metrics)};
   for (size_t i = 0; i < d.parts_.shards.size(); ++i) {
     socket_parts.shards.push_back({*d.parts_.shards[i], d.parts_.core.shard(i)});
   }
@@ -78,10 +105,15 @@ base::Result<std::unique_ptr<CoreDoor>> CoreDoor::open(Parts parts, std::vector<
   return door;
 }
 
-CoreDoor::CoreDoor(Parts parts) : parts_(std::move(parts)), processes_(processes(parts_.metrics)) {}
+CoreDoor::CoreDoor(Parts parts)
+    : parts_(std::move(parts)),
+      processes_(processes(parts_.metrics)),
+      queue_bytes_(queue_bytes(parts_.metrics)),
+      calls_(RemoteAccounts::calls(parts_.metrics)) {}
 
-base::Gauge& CoreDoor::processes(base::Registry& metrics) {
-  return metrics.gauge("tidings_gateway_processes", "Gateway processes that are connected.");
+void CoreDoor::show_metrics(base::Registry& metrics) {
+  for (auto* gauge : {processes, links, guests, queue_bytes, link_down_bytes, RemoteAccounts::calls})
+    gauge(metrics);
 }
 
 CoreDoor::~CoreDoor() {
@@ -121,6 +153,10 @@ void CoreDoor::take(Control& from, const gateway::DeviceHello& hello) {
   if (parts_.on_device_hello) parts_.on_device_hello(hello);
 }
 
+void CoreDoor::take(Control& from, Alive& alive) {
+  from.gateways = std::move(alive.gateways);
+}
+
 void CoreDoor::tell_all(const ControlDown& frame, const Control* except) {
   const base::Bytes message = encode_control(frame);
   for (auto& [number, control] : controls_) {
@@ -129,8 +165,17 @@ void CoreDoor::tell_all(const ControlDown& frame, const Control* except) {
 }
 
 void CoreDoor::tell_status() {
-  timer_ = parts_.shards.front()->after(status_interval, [this] { tell_status(); });
+  timer_ = parts_.shards.front()->after(control_interval, [this] { tell_status(); });
   tell_all(CoreStatus{parts_.log.time(), parts_.log.refuses().has_value()});
+  size_t unsent = 0, calls = 0;
+  for (auto& [number, control] : controls_) {
+    unsent += control->stream->unsent_bytes();
+    calls += control->in_flight;
+    control->silent += control_interval;
+    if (control->silent > parts_.limits.core_silence_timeout) control->end("says nothing");
+  }
+  queue_bytes_.set(unsent);
+  calls_.set(calls);
 }
 
 void CoreDoor::on_lineage(const model::Lineage& lineage) {

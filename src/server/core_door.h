@@ -35,7 +35,8 @@ class CoreDoor {
   static base::Result<std::unique_ptr<CoreDoor>> open(Parts parts, std::vector<model::Lineage> lineages);
   ~CoreDoor();
 
-  static base::Gauge& processes(base::Registry& metrics);
+  // Its metrics stand there even where no gateway process may come.
+  static void show_metrics(base::Registry& metrics);
 
   // One that is not among those told to open(). Thread: any.
   void on_lineage(const model::Lineage& lineage);
@@ -49,7 +50,9 @@ class CoreDoor {
   void welcome(net::MessageSocket socket);
   void take(Control& from, AccountAsk& ask);
   void take(Control& from, const gateway::DeviceHello& hello);
+  void take(Control& from, Alive& alive);
   void tell_all(const ControlDown& frame, const Control* except = nullptr);
+  // Once a second. Also ends those that say nothing.
   void tell_status();
 
   const Parts parts_;
@@ -58,6 +61,7 @@ class CoreDoor {
   std::map<uint64_t, std::unique_ptr<Control>> controls_;
   uint64_t last_control_ = 0;
   base::Gauge& processes_;
+  base::GaugePart queue_bytes_, calls_;
   base::TimerId timer_ = 0;
   // Expires with this: what was posted and comes later is dropped.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

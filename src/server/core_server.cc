@@ -193,7 +193,7 @@ base::Status CoreServer::build() {
     core_alone = std::move(*made);
   }
   lineages.begin(core().known_lineages());
-  CoreDoor::processes(registry);  // shown even where none may come
+  CoreDoor::show_metrics(registry);
   for (auto& reactor : reactors) reactor->start();
   return {};
 }

@@ -8,6 +8,7 @@
 #include "engine/embedded/system_random.h"
 #include "net/unix_stream.h"
 #include "server/core_connection.h"
+#include "server/link_gauges.h"
 #include "server/listening.h"
 #include "server/waiting.h"
 
@@ -18,7 +19,8 @@ namespace {
 constexpr auto drain_timeout = std::chrono::seconds(5);  // beyond Limits::drain_window
 
 // What the core says of itself, as soon as there is one.
-base::Result<CoreFacts> ask_core(const std::string& path, const std::function<bool()>& interrupted) {
+base::Result<CoreFacts> ask_core(const std::string& path, const base::Limits& limits,
+                                 const std::function<bool()>& interrupted) {
   CoreFacts facts;
   net::Reactor reactor("core");
   std::unique_ptr<ControlClient> client;
@@ -31,7 +33,7 @@ base::Result<CoreFacts> ask_core(const std::string& path, const std::function<bo
           facts = *first;
           std::exchange(*done, base::Task())();
         },
-        [&client] { client->again(); }});
+        [&client] { client->again(); }, Alive{}, limits});
     reactor.post([&client] { client->start(); });
     reactor.start();
   });
@@ -86,18 +88,18 @@ void GatewayServer::build(const CoreFacts& facts) {
     reactors.push_back(std::make_unique<net::Reactor>("gateway-" + std::to_string(i)));
     shards.push_back(reactors.back().get());
   }
-  accounts = std::make_unique<RemoteAccounts>(*shards[0], config.limits);
+  accounts = std::make_unique<RemoteAccounts>(*shards[0], config.limits, &RemoteAccounts::calls(registry));
   gateways = std::make_unique<GatewayNode>(GatewayNode::Parts{
       shards, core_time, random, *accounts, config.limits, registry, facts.lineage, facts.lineages,
       [this](const gateway::DeviceHello& hello) { connection->announce(hello); }});
   connection = std::make_unique<CoreConnection>(
       CoreConnection::Parts{config.core, net::connect_at(config.core), shards, *gateways, *accounts,
-                            core_time, facts, config.limits, fatal});
+                            core_time, facts, config.limits, fatal, &link_up_bytes(registry)});
   for (auto& reactor : reactors) reactor->start();
 }
 
 base::Status GatewayServer::start(const std::function<bool()>& interrupted) {
-  const auto facts = ask_core(config.core, interrupted);
+  const auto facts = ask_core(config.core, config.limits, interrupted);
   if (!facts) return base::fail(facts.error());
   build(*facts);
   const auto connected = begin([this](base::Task done) { connection->start(std::move(done)); });

@@ -66,6 +66,7 @@ base::Result<std::unique_ptr<Listening>> Listening::open(Parts given) {
                                            .subprotocol = std::string(wire::subprotocol_json),
                                            .origins = parts.config.origins,
                                            .on_binary = {bad_frame.close_code, std::string(bad_frame.name)},
+                                           .compression = parts.config.compression,
                                            .limits = &parts.config.limits,
                                            .joins = i > 0,
                                            .connections = connections,

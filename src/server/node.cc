@@ -1,6 +1,7 @@
 #include "server/node.h"
 
 #include "engine/embedded/local_link.h"
+#include "server/link_gauges.h"
 
 namespace tidings::server {
 
@@ -29,9 +30,9 @@ base::Result<std::unique_ptr<Node>> Node::make(Parts parts) {
     auto& gateway = s.gateways->gateway(i);
     std::vector<ports::LinkToCore*> to_core;
     for (size_t core = 0; core < parts.shards.size(); ++core) {
-      s.links.push_back(std::make_unique<embedded::LocalLink>(
-          embedded::LocalLink::Parts{*parts.shards[i], gateway, gateway.id(), *parts.shards[core],
-                                     s.core->shard(core), core, parts.limits}));
+      s.links.push_back(std::make_unique<embedded::LocalLink>(embedded::LocalLink::Parts{
+          *parts.shards[i], gateway, gateway.id(), *parts.shards[core], s.core->shard(core), core,
+          parts.limits, &link_up_bytes(parts.metrics), &link_down_bytes(parts.metrics)}));
       to_core.push_back(&s.links.back()->to_core());
     }
     gateway.set_links(std::move(to_core));

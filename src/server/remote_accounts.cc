@@ -38,7 +38,13 @@ void RemoteAccounts::ask_at_home(AccountCall call, Waiting waiting) {
   }
   const uint64_t number = ++last_;
   waiting_.emplace(number, std::move(waiting));
+  count();
   send_({number, std::move(call)});
+}
+
+base::Gauge& RemoteAccounts::calls(base::Registry& metrics) {
+  return metrics.gauge("tidings_account_calls_under_way",
+                       "Calls of gateway processes that the accounts of their core have not answered.");
 }
 
 void RemoteAccounts::connected(std::function<void(const AccountAsk&)> send) {
@@ -48,10 +54,12 @@ void RemoteAccounts::connected(std::function<void(const AccountAsk&)> send) {
 void RemoteAccounts::disconnected() {
   send_ = nullptr;
   for (auto& [number, waiting] : std::exchange(waiting_, {})) waiting(nullptr);
+  count();
 }
 
 bool RemoteAccounts::on_answer(const AccountAnswer& answer) {
   auto found = waiting_.extract(answer.number);
+  count();
   return !found.empty() && found.mapped()(&answer.answer);
 }
 

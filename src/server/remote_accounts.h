@@ -9,6 +9,7 @@
 
 #include "account/local_service.h"
 #include "base/limits.h"
+#include "base/metrics.h"
 #include "server/control_frames.h"
 
 namespace tidings::server {
@@ -17,7 +18,9 @@ namespace tidings::server {
 class RemoteAccounts : public account::Service {
  public:
   // `home`: of the control connection.
-  RemoteAccounts(base::Executor& home, const base::Limits& limits) : home_(home), limits_(limits) {}
+  RemoteAccounts(base::Executor& home, const base::Limits& limits, base::Gauge* calls = nullptr)
+      : home_(home), limits_(limits), calls_(calls) {}
+  static base::Gauge& calls(base::Registry& metrics);
 
   // --- the control connection; on home
   void connected(std::function<void(const AccountAsk&)> send);
@@ -72,6 +75,11 @@ class RemoteAccounts : public account::Service {
   base::Executor& home_;
   const base::Limits& limits_;
   std::function<void(const AccountAsk&)> send_;  // empty: no core
+  void count() {
+    if (calls_) calls_->set(static_cast<int64_t>(waiting_.size()));
+  }
+
+  base::Gauge* const calls_;  // waiting_; may be null
   std::map<uint64_t, Waiting> waiting_;
   uint64_t last_ = 0;
   std::vector<Listener> listeners_;

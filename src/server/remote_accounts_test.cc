@@ -63,7 +63,8 @@ class RemoteAccountsTest : public testing::Test {
   memory::MemoryAccounts accounts_;
   account::LocalService local_{
       {accounts_, clock_, random_, executor_, executor_, executor_, limits_, {1, 8192}}};
-  RemoteAccounts remote_{executor_, limits_};
+  base::Gauge calls_;
+  RemoteAccounts remote_{executor_, limits_, &calls_};
   bool deaf_ = false;
 };
 
@@ -160,7 +161,9 @@ TEST_F(RemoteAccountsTest, WithoutACoreEveryCallIsBusyAndWhatWasUnderWayToo) {
   EXPECT_TRUE(codes.empty());
   find();
   EXPECT_EQ(codes, std::vector{Code::busy}) << "beyond the bound";
+  EXPECT_EQ(calls_.value(), 2);
   remote_.disconnected();
+  EXPECT_EQ(calls_.value(), 0);
   executor_.run_all();
   EXPECT_EQ(codes, std::vector(3, Code::busy));
   find();
@@ -188,6 +191,7 @@ TEST(ControlFrames, AnyBytesAreTakenOrRefused) {
   const std::vector<base::Bytes> messages{
       encode_control(ControlUp(AccountAsk{7, call::LogIn{"ann", "password", "phone", "10.0.0.1"}})),
       encode_control(ControlUp(gateway::DeviceHello{{1}, {}, 2, 3})),
+      encode_control(ControlUp(Alive{{1, 2}})),
       encode_control(ControlDown(CoreFacts{4, {1, {2}, base::epoch}, {{1, {2}, base::epoch}}})),
       encode_control(ControlDown(CoreStatus{base::epoch, true})),
       encode_control(ControlDown(AccountAnswer{1, "bytes"}))};
@@ -201,7 +205,7 @@ TEST(ControlFrames, AnyBytesAreTakenOrRefused) {
     refused += !decode_control_down(message);
   }
   EXPECT_GT(refused, 1000u);
-  const auto facts = decode_control_down(messages[2]);
+  const auto facts = decode_control_down(messages[3]);
   ASSERT_TRUE(facts);
   EXPECT_EQ(std::get<CoreFacts>(*facts).lineages.at(0).tag, 1u);
 }

@@ -9,6 +9,7 @@
 //     void run();                                     // lets both run until nothing is left to do
 //     void run_core();                                // the core alone: the gateway stands still
 //     void run_gateway();                             // the gateway alone: the core stands still
+//     tidings::base::Gauge up_bytes, down_bytes;      // given to the link
 //     void cut();                                     // the link is destroyed, the ends and executors go on
 //     static constexpr uint64_t gateway_id; static constexpr size_t core_index;
 //   };
@@ -18,6 +19,7 @@
 #include <gtest/gtest.h>
 
 #include "base/executor.h"
+#include "base/metrics.h"
 #include "ports/link.h"
 
 namespace tidings::contract {
@@ -214,12 +216,33 @@ TYPED_TEST_P(LinkContract, WhatIsUnderWayDownWhenTheLinkGoesIsDropped) {
   EXPECT_TRUE(this->gateway.batches.empty());
 }
 
+TYPED_TEST_P(LinkContract, GaugesTellWhatIsUnderWay) {
+  auto& up = this->fixture.up_bytes;
+  auto& down = this->fixture.down_bytes;
+  EXPECT_EQ(this->send_up(1, 3, 10'000), 3u);
+  EXPECT_GT(up.value(), 30'000);
+  this->fixture.run();
+  EXPECT_EQ(up.value(), 0);
+  this->send_down({{1, 60'000}});
+  this->fixture.run_core();
+  EXPECT_GT(down.value(), 60'000);
+  this->fixture.run();
+  EXPECT_EQ(down.value(), 0);
+  EXPECT_EQ(this->send_up(4, 4, 10'000), 1u);
+  this->send_down({{2, 60'000}});
+  this->fixture.run_core();
+  this->fixture.cut();
+  this->fixture.run();
+  EXPECT_EQ(up.value(), 0);
+  EXPECT_EQ(down.value(), 0);
+}
+
 REGISTER_TYPED_TEST_SUITE_P(LinkContract, FramesOfOneTurnTravelUpTogetherInOrder,
                             FramesOfOneTurnTravelDownTogetherBehindOneStamp,
                             AnUpFrameBeyondTheBoundIsRefusedUntilThereIsRoom,
                             ADroppedFrameShowsAsAGapBeforeAnythingThatFollowsIt,
                             AGapIsToldEvenIfNothingFollows, RoomComesBackWhenTheGatewayHasTaken,
                             WhatIsUnderWayUpWhenTheLinkGoesIsDropped,
-                            WhatIsUnderWayDownWhenTheLinkGoesIsDropped);
+                            WhatIsUnderWayDownWhenTheLinkGoesIsDropped, GaugesTellWhatIsUnderWay);
 
 }  // namespace tidings::contract

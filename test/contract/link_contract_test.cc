@@ -13,8 +13,9 @@ struct LocalFixture {
 
   LocalFixture(ports::GatewayShard& gateway, ports::CoreShard& core, size_t queue_bytes_max)
       : limits_{.link_queue_bytes_max = queue_bytes_max},
-        link_(std::make_unique<embedded::LocalLink>(embedded::LocalLink::Parts{
-            gateway_executor_, gateway, gateway_id, core_executor_, core, core_index, limits_})) {}
+        link_(std::make_unique<embedded::LocalLink>(
+            embedded::LocalLink::Parts{gateway_executor_, gateway, gateway_id, core_executor_, core,
+                                       core_index, limits_, &up_bytes, &down_bytes})) {}
   void open() { link_->open(); }
   ports::LinkToCore& to_core() { return link_->to_core(); }
   base::Executor& gateway_executor() { return gateway_executor_; }
@@ -26,6 +27,8 @@ struct LocalFixture {
   void run_core() { core_executor_.run(); }
   void run_gateway() { gateway_executor_.run(); }
   void cut() { link_.reset(); }
+
+  base::Gauge up_bytes, down_bytes;
 
  private:
   base::Limits limits_;

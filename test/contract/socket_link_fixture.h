@@ -35,12 +35,15 @@ struct SocketLinkFixture {
                                                  net::listen_at(core_reactor_, path()),
                                                  {{core_reactor_, no_shard_}, {core_reactor_, core}},
                                                  limits_,
-                                                 [](const socket::ControlHello&, net::MessageSocket) {}});
+                                                 [](const socket::ControlHello&, net::MessageSocket) {},
+                                                 &links,
+                                                 &guests,
+                                                 &down_bytes});
     EXPECT_TRUE(listening.ok()) << listening.error().sentence;
     core_socket_ = std::move(*listening);
     gateway_end_ = std::make_unique<socket::GatewayEnd>(
         socket::GatewayEnd::Parts{gateway_reactor_, gateway, gateway_id, core_index, limits_,
-                                  [this] { ++opened; }, [this] { ++closed; }});
+                                  [this] { ++opened; }, [this] { ++closed; }, &up_bytes});
   }
   std::string path() const { return directory_.path() + "/core"; }
   void open() {
@@ -76,6 +79,7 @@ struct SocketLinkFixture {
   void cut_core() { core_socket_.reset(); }
 
   int opened = 0, closed = 0;
+  base::Gauge up_bytes, down_bytes, links, guests;
 
  private:
   TemporaryDirectory directory_;

@@ -1,8 +1,10 @@
 // Echoes what it is sent, with the sockets and the codec of the server: what the conformance cases talk to.
-// Prints its port and goes on until its standard input ends.
+// With --compression it agrees on permessage-deflate, and then compresses everything. Prints its port and
+// goes on until its standard input ends.
 #include <cstdio>
 #include <future>
 #include <memory>
+#include <string_view>
 #include <unordered_map>
 
 #include "net/http.h"
@@ -37,13 +39,18 @@ class Echo final : public net::HttpHandler {
   std::unordered_map<End*, std::unique_ptr<End>> ends_;
 };
 
-int run() {
+int run(bool compression) {
   base::Limits limits;
   limits.frame_bytes_max = 64u << 20;  // the cases go up to 16 MiB
   Echo echo;
   net::Reactor reactor("echo");
   auto listening = net::HttpServer::listen(
-      reactor, echo, {.websocket_path = "/", .subprotocol = "", .takes_binary = true, .limits = &limits});
+      reactor, echo,
+      {.websocket_path = "/",
+       .subprotocol = "",
+       .takes_binary = true,
+       .compression = compression ? net::WebSocketCompression::always : net::WebSocketCompression::off,
+       .limits = &limits});
   if (!listening) {
     std::fprintf(stderr, "%s\n", listening.error().sentence.c_str());
     return 1;
@@ -67,6 +74,6 @@ int run() {
 }  // namespace
 }  // namespace tidings
 
-int main() {
-  return tidings::run();
+int main(int count, char** words) {
+  return tidings::run(count > 1 && std::string_view(words[1]) == "--compression");
 }

@@ -58,7 +58,7 @@ void GatewayProcess::begin(Run& run) {
                                      run.facts = *facts;
                                      run.shards.front()->post([this, &run] { build(run); });
                                    },
-                                   [&run] { run.asks->again(); }});
+                                   [&run] { run.asks->again(); }, server::Alive{}, parts_.plan.limits});
   run.asks->start();
 }
 

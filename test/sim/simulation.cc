@@ -436,6 +436,10 @@ void Simulation::lose_core() {
   constexpr milliseconds back_off_max = seconds(25);
   calm();
   settle("with the faults over");
+  // Slow connections have no 5 s for all of it.
+  for (auto& device : devices_) {
+    if (device->running()) network_.leave(*device->process(), nanoseconds(1));
+  }
   // Who is refused for good is told so only when no older attempt can be accepted any more, which takes
   // longer.
   for (auto& device : devices_) {

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import secrets
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -16,6 +17,8 @@ import harness
 from harness import Client, Person, Server, call, main, v7
 
 BACK_SECONDS = 5  # everything is answered so soon after the core is back
+SILENCE_SECONDS = 2  # who says nothing for so long is gone, where a test sets it
+NOTICED_SECONDS = SILENCE_SECONDS + 4
 
 
 class Process(Server):
@@ -68,7 +71,9 @@ class Process(Server):
         return self
 
 
-class Gateways(unittest.IsolatedAsyncioTestCase):
+class Processes(unittest.IsolatedAsyncioTestCase):
+    settings = {}
+
     def setUp(self):
         directory = tempfile.TemporaryDirectory(prefix="tidings-core-")
         self.addCleanup(directory.cleanup)
@@ -79,7 +84,7 @@ class Gateways(unittest.IsolatedAsyncioTestCase):
         self.two.wait()
 
     def process(self, role):
-        process = Process(role, self.path)
+        process = Process(role, self.path, self.settings)
         self.addCleanup(process.end)
         return process
 
@@ -109,6 +114,14 @@ class Gateways(unittest.IsolatedAsyncioTestCase):
                 raise AssertionError(f"{person.handle} does not come back")
             await asyncio.sleep(0.05)
 
+    @staticmethod
+    async def text_of(client, text):
+        while (await client.event())["message"]["text"] != text:
+            pass
+        return text
+
+
+class Gateways(Processes):
     async def test_people_at_two_gateways_talk_over_sockets_and_rest(self):
         ann, bob = self.person("ann"), self.person("bob")
         at_one, at_two = await self.client(ann, self.one), await self.client(bob, self.two)
@@ -224,12 +237,6 @@ class Gateways(unittest.IsolatedAsyncioTestCase):
         self.assertEqual((await asyncio.wait_for(out.end(), BACK_SECONDS))[0], 4403)
         self.assertTrue(await stays.open_with(ann.user), "the other session stands")
 
-    @staticmethod
-    async def text_of(client, text):
-        while (await client.event())["message"]["text"] != text:
-            pass
-        return text
-
     async def test_a_gateway_waits_for_its_core_with_plain_words(self):
         self.core.kill()
         late = self.process("gateway").start()
@@ -258,6 +265,52 @@ class Gateways(unittest.IsolatedAsyncioTestCase):
         self.assertFalse(os.path.exists(self.path))
         self.two.says("is gone")
         self.assertEqual(self.two.stop(), 0)
+
+
+class Frozen(Processes):
+    """Processes that are stopped, so that their connections stand and nobody answers."""
+
+    settings = {"TIDINGS_LIMITS__CORE_SILENCE": f"{SILENCE_SECONDS}s"}
+
+    async def test_a_frozen_core_is_as_good_as_none_until_it_goes_on(self):
+        ann, bob = self.person("ann"), self.person("bob")
+        at_one, at_two = await self.client(ann, self.one), await self.client(bob, self.two)
+        conversation = await at_one.open_with(bob.user)
+        self.core.process.send_signal(signal.SIGSTOP)
+        try:
+            for gateway in (self.one, self.two):
+                gateway.says("is gone", NOTICED_SECONDS)
+            since = time.monotonic()
+            refused = call(self.one.address, "GET", "/v1/conversations", None, ann.token)
+            self.assertEqual((refused.status, refused.json["code"]), (503, "busy"))
+            answer = await at_one.say(conversation, "who hears me?")
+            self.assertEqual(answer.get("code"), "busy", answer)
+            self.assertLess(time.monotonic() - since, 2, "not after a time-out of its own")
+            self.one.says("says nothing", NOTICED_SECONDS)
+        finally:
+            self.core.process.send_signal(signal.SIGCONT)
+        deadline = time.monotonic() + BACK_SECONDS
+        while (await at_one.say(conversation, "back"))["type"] != "ok":
+            self.assertLess(time.monotonic(), deadline)
+            await asyncio.sleep(0.05)
+        await asyncio.wait_for(self.text_of(at_two, "back"), BACK_SECONDS)
+
+    async def test_a_hello_that_a_frozen_gateway_did_not_hear_is_told_when_it_goes_on(self):
+        ann, bob = self.person("ann"), self.person("bob")
+        old, talker = await self.client(ann, self.one), await self.client(bob, self.two)
+        conversation = await talker.open_with(ann.user)
+        self.one.process.send_signal(signal.SIGSTOP)
+        try:
+            self.core.says("a gateway process says nothing", NOTICED_SECONDS)
+            new = await self.client(ann, self.two)
+            await talker.say(conversation, "meanwhile")
+        finally:
+            self.one.process.send_signal(signal.SIGCONT)
+        code, _, error = await old.end()
+        self.assertEqual((code, error), (4409, "replaced"))
+        await asyncio.wait_for(self.text_of(new, "meanwhile"), BACK_SECONDS)
+        await talker.say(conversation, "still there")
+        await asyncio.wait_for(self.text_of(new, "still there"), BACK_SECONDS)
 
 
 class Mixed(unittest.IsolatedAsyncioTestCase):

@@ -138,7 +138,7 @@ class Response:
 def call(address, method, path, body=None, token=None, headers=None):
     """One REST call. A `body` that is no str or bytes is sent as JSON."""
     host, port = address.rsplit(":", 1)
-    connection = http.client.HTTPConnection(host, int(port), timeout=ANSWER_SECONDS)
+    connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=ANSWER_SECONDS)
     headers = {"X-Request-Id": "system-test", **(headers or {})}  # so that refusals can be compared
     if token:
         headers["Authorization"] = "Bearer " + token

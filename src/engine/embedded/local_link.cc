@@ -102,6 +102,10 @@ size_t frame_bytes(const Frame& frame) {
   return sizeof(Frame) + std::visit([](const auto& one) { return heap_bytes(one); }, frame);
 }
 
+void add(base::Gauge* gauge, size_t bytes, int64_t sign) {
+  if (gauge) gauge->add(sign * static_cast<int64_t>(bytes));
+}
+
 }  // namespace
 
 // Frames of this turn wait in `frames_`, touched on the gateway's executor only.
@@ -125,8 +129,10 @@ class LocalLink::Up : public LinkToCore, public std::enable_shared_from_this<Up>
     auto frames = std::exchange(frames_, {});
     const size_t bytes = std::exchange(bytes_, 0);
     if (closed_) return;
+    add(parts_.up_bytes, bytes, 1);
     parts_.core_executor.post([self = shared_from_this(), bytes, frames = std::move(frames)]() mutable {
       self->outstanding_ -= bytes;
+      add(self->parts_.up_bytes, bytes, -1);
       if (!self->closed_) self->parts_.core.on_up(self->parts_.gateway_id, std::move(frames));
     });
   }
@@ -182,8 +188,10 @@ class LocalLink::Down : public LinkToGateway, public std::enable_shared_from_thi
   void post_batch(std::vector<DownFrame> frames, size_t bytes) {
     DownBatch batch{parts_.core.stamp(), number_ + 1, number_, std::move(frames)};
     ++number_;
+    add(parts_.down_bytes, bytes, 1);
     parts_.gateway_executor.post([self = shared_from_this(), bytes, batch = std::move(batch)]() mutable {
       self->outstanding_ -= bytes;
+      add(self->parts_.down_bytes, bytes, -1);
       if (batch.frames.empty()) self->notice_under_way_ = false;
       if (!self->closed_) self->parts_.gateway.on_down(self->parts_.core_index, std::move(batch));
     });

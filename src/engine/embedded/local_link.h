@@ -6,6 +6,7 @@
 
 #include "base/executor.h"
 #include "base/limits.h"
+#include "base/metrics.h"
 #include "ports/link.h"
 
 namespace tidings::embedded {
@@ -25,6 +26,9 @@ class LocalLink {
     ports::CoreShard& core;
     size_t core_index = 0;
     const base::Limits& limits;
+    // What is under way in each direction; may be null.
+    base::Gauge* up_bytes = nullptr;
+    base::Gauge* down_bytes = nullptr;
   };
   explicit LocalLink(Parts parts);
   ~LocalLink();

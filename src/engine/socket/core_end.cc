@@ -8,6 +8,7 @@ namespace tidings::socket {
 
 CoreEnd::CoreEnd(Parts parts, net::MessageSocket socket)
     : parts_(std::move(parts)), stream_(socket(parts_.executor, *this, message_bytes_max(parts_.limits))) {
+  if (parts_.queue_bytes) gauge_.emplace(*parts_.queue_bytes);
   stream_->send(encode(Welcome{}));
   parts_.core.on_link(parts_.gateway_id, *this);
 }
@@ -31,6 +32,7 @@ void CoreEnd::send(ports::DownFrame frame) {
 }
 
 void CoreEnd::on_turn_end() {
+  if (gauge_) gauge_->set(outstanding_);
   if (!frames_.empty()) send_batch(std::exchange(frames_, {}));
   if (std::exchange(dropping_, false)) {
     ++number_;
@@ -59,6 +61,7 @@ void CoreEnd::send_batch(base::BytesView frames) {
 void CoreEnd::on_message(std::string_view message) {
   if (const auto taken = decode_taken(message)) {
     outstanding_ -= std::min(outstanding_, taken->bytes);
+    if (gauge_) gauge_->set(outstanding_);
     if (taken->notice) notice_under_way_ = false;
     return;
   }

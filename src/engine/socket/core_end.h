@@ -3,8 +3,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "base/limits.h"
+#include "base/metrics.h"
 #include "engine/socket/link_bytes.h"
 #include "net/message_stream.h"
 #include "ports/link.h"
@@ -23,7 +25,8 @@ class CoreEnd : public ports::LinkToGateway, private net::MessageHandler {
     ports::CoreShard& core;
     uint64_t gateway_id = 0;
     const base::Limits& limits;
-    std::function<void()> on_closed;  // may destroy this
+    std::function<void()> on_closed;     // may destroy this
+    base::Gauge* queue_bytes = nullptr;  // of all that share it; may be null
   };
   // `socket`: whose hello was read.
   CoreEnd(Parts parts, net::MessageSocket socket);
@@ -40,10 +43,11 @@ class CoreEnd : public ports::LinkToGateway, private net::MessageHandler {
 
   const Parts parts_;
   const std::unique_ptr<net::MessageStream> stream_;
-  base::Bytes frames_;        // of this turn
-  uint64_t outstanding_ = 0;  // bytes of frames that the gateway has not worked off
-  Taken taken_;               // not told yet
-  uint64_t number_ = 0;       // of the last batch, sent or lost
+  base::Bytes frames_;                    // of this turn
+  uint64_t outstanding_ = 0;              // bytes of frames that the gateway has not worked off
+  std::optional<base::GaugePart> gauge_;  // outstanding_, as of the last turn
+  Taken taken_;                           // not told yet
+  uint64_t number_ = 0;                   // of the last batch, sent or lost
   bool dropping_ = false;
   bool notice_under_way_ = false;
 };

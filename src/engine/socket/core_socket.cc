@@ -43,10 +43,21 @@ void CoreSocket::accept(net::MessageSocket socket) {
   }
   const uint64_t number = ++last_guest_;
   guests_.emplace(number, std::make_unique<Guest>(*this, number, std::move(socket)));
+  count_guests();
+}
+
+void CoreSocket::count_links(int change) {
+  links_ += static_cast<size_t>(change);
+  if (parts_.links) parts_.links->add(change);
+}
+
+void CoreSocket::count_guests() {
+  if (parts_.guests) parts_.guests->set(static_cast<int64_t>(guests_.size()));
 }
 
 void CoreSocket::forget(uint64_t number) {
   guests_.erase(number);
+  count_guests();
 }
 
 void CoreSocket::on_hello(uint64_t number, std::string_view message) {
@@ -56,6 +67,7 @@ void CoreSocket::on_hello(uint64_t number, std::string_view message) {
   const auto wants_control = decode_control_hello(message);
   const auto guest = std::move(found->second);
   guests_.erase(found);
+  count_guests();
   const uint32_t version = wants_link ? wants_link->version : wants_control ? wants_control->version : 0;
   if (version != link_version) {
     base::log_warning("somebody who is no gateway of this version connected to {}; closed", parts_.path);
@@ -74,19 +86,34 @@ void CoreSocket::link(const LinkHello& hello, net::MessageSocket socket) {
   const size_t index = hello.core_shard;
   if (hello.gateway == 0 || index >= rooms_.size()) return;
   auto& executor = parts_.shards[index].executor;
-  ++links_;
+  count_links(1);
   executor.post([this, alive = std::weak_ptr(alive_), index, gateway = hello.gateway,
                  socket = std::move(socket)]() mutable {
     if (alive.expired()) return;
     auto& links = rooms_[index].links;
     // A gateway that came back before its old connection was seen to break: the old one ends first.
-    if (links.erase(gateway) > 0) --links_;
-    CoreEnd::Parts parts{parts_.shards[index].executor, parts_.shards[index].core, gateway, parts_.limits,
+    if (links.erase(gateway) > 0) count_links(-1);
+    CoreEnd::Parts parts{parts_.shards[index].executor,
+                         parts_.shards[index].core,
+                         gateway,
+                         parts_.limits,
                          [this, index, gateway] {
-                           if (rooms_[index].links.erase(gateway) > 0) --links_;
-                         }};
+                           if (rooms_[index].links.erase(gateway) > 0) count_links(-1);
+                         },
+                         parts_.queue_bytes};
     links.emplace(gateway, std::make_unique<CoreEnd>(std::move(parts), std::move(socket)));
   });
+}
+
+void CoreSocket::close_links(const std::vector<uint64_t>& gateways) {
+  for (size_t index = 0; index < rooms_.size(); ++index) {
+    parts_.shards[index].executor.post([this, alive = std::weak_ptr(alive_), index, gateways] {
+      if (alive.expired()) return;
+      for (const auto gateway : gateways) {
+        if (rooms_[index].links.erase(gateway) > 0) count_links(-1);
+      }
+    });
+  }
 }
 
 }  // namespace tidings::socket

@@ -29,10 +29,18 @@ class CoreSocket {
     const base::Limits& limits;
     // A gateway process wants its control connection; on the first shard's executor.
     std::function<void(const ControlHello&, net::MessageSocket)> on_control;
+    // Open Links, and connections that owe their hello; bytes under way to gateways. May be null.
+    base::Gauge* links = nullptr;
+    base::Gauge* guests = nullptr;
+    base::Gauge* queue_bytes = nullptr;
   };
   // Thread: the first shard's, or before it runs.
   static base::Result<std::unique_ptr<CoreSocket>> listen(Parts parts);
   ~CoreSocket();
+
+  // Ends the Links of these gateways, whose process does not turn any more. Thread: the first shard's
+  // executor.
+  void close_links(const std::vector<uint64_t>& gateways);
 
  private:
   // A connection whose hello is awaited.
@@ -47,6 +55,8 @@ class CoreSocket {
   void on_hello(uint64_t number, std::string_view message);
   void link(const LinkHello& hello, net::MessageSocket socket);
   void forget(uint64_t number);
+  void count_links(int change);
+  void count_guests();
 
   const Parts parts_;
   std::unique_ptr<net::MessageListener> listener_;

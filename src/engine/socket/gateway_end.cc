@@ -16,7 +16,7 @@ void GatewayEnd::close() {
   stream_.reset();
   open_ = false;
   frames_.clear();
-  outstanding_ = 0;
+  set_outstanding(0);
   taken_ = {};
 }
 
@@ -33,7 +33,13 @@ bool GatewayEnd::send(ports::UpFrame frame) {
   return true;
 }
 
+void GatewayEnd::set_outstanding(uint64_t bytes) {
+  outstanding_ = bytes;
+  if (gauge_) gauge_->set(bytes);
+}
+
 void GatewayEnd::on_turn_end() {
+  set_outstanding(outstanding_);
   if (!frames_.empty()) stream_->send(encode_up(std::exchange(frames_, {})));
   if (is_due(taken_, parts_.limits)) stream_->send(encode(std::exchange(taken_, {})));
 }
@@ -60,7 +66,7 @@ bool GatewayEnd::take(std::string_view message) {
   if (kind_of(message) == MessageKind::taken) {
     const auto taken = decode_taken(message);
     if (!taken) return false;
-    outstanding_ -= std::min(outstanding_, taken->bytes);
+    set_outstanding(outstanding_ - std::min(outstanding_, taken->bytes));
     return true;
   }
   size_t bytes = 0;

@@ -4,8 +4,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "base/limits.h"
+#include "base/metrics.h"
 #include "engine/socket/link_bytes.h"
 #include "net/message_stream.h"
 #include "ports/link.h"
@@ -24,8 +26,11 @@ class GatewayEnd : public ports::LinkToCore, private net::MessageHandler {
     // The core has taken the link; it has gone, or did not take it. Not for close().
     std::function<void()> on_open = [] {};
     std::function<void()> on_closed = [] {};
+    base::Gauge* queue_bytes = nullptr;  // of all that share it; may be null
   };
-  explicit GatewayEnd(Parts parts) : parts_(std::move(parts)) {}
+  explicit GatewayEnd(Parts parts) : parts_(std::move(parts)) {
+    if (parts_.queue_bytes) gauge_.emplace(*parts_.queue_bytes);
+  }
 
   // Says hello; `socket` is connected to a core.
   void open(net::MessageSocket socket);
@@ -40,13 +45,15 @@ class GatewayEnd : public ports::LinkToCore, private net::MessageHandler {
   void on_turn_end() override;
   void on_closed() override;
   bool take(std::string_view message);
+  void set_outstanding(uint64_t bytes);
 
   const Parts parts_;
   std::unique_ptr<net::MessageStream> stream_;
   bool open_ = false;
-  base::Bytes frames_;        // of this turn
-  uint64_t outstanding_ = 0;  // bytes of frames that the core has not worked off
-  Taken taken_;               // not told yet
+  base::Bytes frames_;                    // of this turn
+  uint64_t outstanding_ = 0;              // bytes of frames that the core has not worked off
+  std::optional<base::GaugePart> gauge_;  // outstanding_, as of the last turn
+  Taken taken_;                           // not told yet
 };
 
 }  // namespace tidings::socket

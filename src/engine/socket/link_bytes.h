@@ -12,7 +12,7 @@
 namespace tidings::socket {
 
 // Changes with every change of a frame or message.
-inline constexpr uint32_t link_version = 1;
+inline constexpr uint32_t link_version = 2;
 
 // The first byte of a message.
 enum class MessageKind : uint8_t {
