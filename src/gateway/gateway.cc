@@ -44,11 +44,19 @@ void Gateway::set_links(std::vector<ports::LinkToCore*> links) {
 
 void Gateway::on_lineage(const model::Lineage& lineage) {
   auto& shared = state_->shared;
-  // What sessions were told may not be this history.
-  if (shared.branches.add(lineage) && lineage.reason != model::Lineage::Reason::start)
+  // What sessions were told may not be this history: also if it begins below what a core had folded already.
+  if (shared.branches.add(lineage) &&
+      (lineage.reason != model::Lineage::Reason::start || lineage.base < shared.links.folded_below()))
     shared.end_all(wire::Code::draining);
   // They come in the order of the log.
   shared.parts.branch = branch_text(lineage);
+}
+
+void Gateway::on_other_history(const std::vector<model::Lineage>& lineages) {
+  auto& shared = state_->shared;
+  shared.branches = {};
+  for (const auto& lineage : lineages) on_lineage(lineage);
+  shared.end_all(wire::Code::draining);
 }
 
 void Gateway::accept(std::unique_ptr<ports::Transport> transport) {

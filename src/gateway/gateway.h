@@ -85,6 +85,9 @@ class Gateway : public ports::GatewayShard {
   // The log has one that was not known yet. A client of an unknown branch is told to sync in full, so one
   // that comes late costs work and nothing else; a restore or promotion must come before connections do.
   void on_lineage(const model::Lineage& lineage);
+  // The core goes on from an older copy of its data: these are all its lineages now, and one that was known
+  // is not among them. As after a restore, all sessions end.
+  void on_other_history(const std::vector<model::Lineage>& lineages);
   // The core shard is gone, or another one stands in its place: whatever is under way to it is answered
   // `busy`, and its link refuses until there is a new one.
   void on_link_lost(size_t core_shard);

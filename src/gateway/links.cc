@@ -1,5 +1,7 @@
 #include "gateway/links.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace tidings::gateway {
@@ -32,6 +34,7 @@ bool Links::received(size_t shard, const ports::DownBatch& batch) {
       batch.previous == link.last_number && link.source.value_or(batch.stamp.source) == batch.stamp.source;
   link.last_number = batch.number;
   link.source = batch.stamp.source;
+  folded_below_ = std::max(folded_below_, batch.stamp.folded_below);
   if (!newest_ || batch.stamp.log_time >= newest_->log_time)
     newest_ = Told{batch.stamp.log_time, clock_.monotonic()};
   return whole;

@@ -32,6 +32,8 @@ class Links {
   // The newest stamp plus the monotonic time since. Before the first stamp the machine's clock stands in: the
   // answer to a command that this misjudges carries a stamp, and the next one is right.
   base::WallTime log_time() const;
+  // The highest that any stamp told, of this core or of one before it.
+  model::Position folded_below() const { return folded_below_; }
 
  private:
   struct Told {
@@ -47,6 +49,7 @@ class Links {
   ports::Clock& clock_;
   std::vector<Link> links_;
   std::optional<Told> newest_;
+  model::Position folded_below_;
 };
 
 }  // namespace tidings::gateway

@@ -272,6 +272,22 @@ TEST_F(SessionTest, ARestoreThatNobodyKnewEndsAllForGood) {
   EXPECT_EQ(gauge("tidings_gateway_sessions_parked"), 0);
 }
 
+TEST_F(SessionTest, ACoreThatGoesOnFromAnOlderCopyEndsAll) {
+  auto peer = welcomed("ann-phone");
+  gateway_->on_other_history({{77, {}, {}, model::Lineage::Reason::start}});
+  EXPECT_EQ(peer->closed->first, 4503);
+  EXPECT_EQ(gateway_->branch(), "000000000000004d");
+  // The same seen by positions alone: it begins below what was folded.
+  auto again = welcomed("ann-phone");
+  auto& number = numbers_[0];
+  gateway_->on_down(0, {.stamp = {1, {}, {500}}, .number = number + 1, .previous = number, .frames = {}});
+  ++number;
+  gateway_->on_lineage({78, {500}, {}, model::Lineage::Reason::start});
+  EXPECT_FALSE(again->closed);
+  gateway_->on_lineage({79, {499}, {}, model::Lineage::Reason::start});
+  EXPECT_EQ(again->closed->first, 4503);
+}
+
 TEST_F(SessionTest, DrainingAsksToMoveThenEndsAllAndTakesNobody) {
   auto peer = welcomed("ann-phone"), polite = welcomed("bob-phone");
   bool drained = false;

@@ -45,7 +45,8 @@ base::Fail<base::Failure> failed(const std::string& path) {
 
 // --- streams
 
-UnixStream::UnixStream(Reactor& reactor, FileDescriptor socket, Handler& handler, size_t message_bytes_max)
+UnixStream::UnixStream(Reactor& reactor, FileDescriptor socket, MessageHandler& handler,
+                       size_t message_bytes_max)
     : reactor_(reactor),
       socket_(std::move(socket)),
       handler_(handler),
@@ -103,11 +104,11 @@ void UnixStream::at_turn_end() {
   reactor_.poller().at_turn_end(*this);
 }
 
-FileDescriptor UnixStream::release() {
+MessageSocket UnixStream::release() {
   if (!socket_) return {};
-  if (behind_ > 0 || outbox_.bytes() > 0) return close(), FileDescriptor();
+  if (behind_ > 0 || outbox_.bytes() > 0) return close(), MessageSocket();
   reactor_.poller().remove(socket_.fd(), *this);
-  return socket_.take();
+  return message_socket(socket_.take());
 }
 
 void UnixStream::on_turn_end() {
@@ -182,7 +183,35 @@ base::Result<FileDescriptor> connect_unix(const std::string& path) {
   return socket;
 }
 
+MessageSocket message_socket(FileDescriptor socket) {
+  return [socket = std::move(socket)](base::Executor& on, MessageHandler& handler,
+                                      size_t message_bytes_max) mutable -> std::unique_ptr<MessageStream> {
+    return std::make_unique<UnixStream>(static_cast<Reactor&>(on), std::move(socket), handler,
+                                        message_bytes_max);
+  };
+}
+
+Connect connect_at(std::string path) {
+  return [path = std::move(path)]() -> base::Result<MessageSocket> {
+    auto socket = connect_unix(path);
+    if (!socket) return base::fail(socket.error());
+    return message_socket(std::move(*socket));
+  };
+}
+
 // --- listeners
+
+Listen listen_at(Reactor& reactor, std::string path) {
+  return [&reactor, path = std::move(path)](
+             std::function<void(MessageSocket)> on_accept) -> base::Result<std::unique_ptr<MessageListener>> {
+    auto listener =
+        UnixListener::listen(reactor, path, [on_accept = std::move(on_accept)](FileDescriptor socket) {
+          on_accept(message_socket(std::move(socket)));
+        });
+    if (!listener) return base::fail(listener.error());
+    return std::unique_ptr<MessageListener>(std::move(*listener));
+  };
+}
 
 base::Result<std::unique_ptr<UnixListener>> UnixListener::listen(
     Reactor& reactor, const std::string& path, std::function<void(FileDescriptor)> on_accept) {

@@ -11,6 +11,7 @@
 #include "base/executor.h"
 #include "base/result.h"
 #include "net/file_descriptor.h"
+#include "net/message_stream.h"
 #include "net/outbox.h"
 #include "net/poller.h"
 #include "net/stream.h"
@@ -19,35 +20,18 @@ namespace tidings::net {
 
 class Reactor;
 
-class UnixStream : private Pollable {
+class UnixStream : public MessageStream, private Pollable {
  public:
-  // Told on the reactor's thread. The stream may be destroyed in each of these.
-  class Handler {
-   public:
-    virtual ~Handler() = default;
-    virtual void on_message(std::string_view message) = 0;
-    // Before what was sent in a turn is written; only if at_turn_end() was called in it.
-    virtual void on_turn_end() {}
-    // The other end has gone, or sent what is no message, or more than message_bytes_max at once. Nothing
-    // follows.
-    virtual void on_closed() = 0;
-  };
-
   // One that is connected. Thread: the reactor's. `handler` outlives it.
-  UnixStream(Reactor& reactor, FileDescriptor socket, Handler& handler, size_t message_bytes_max);
+  UnixStream(Reactor& reactor, FileDescriptor socket, MessageHandler& handler, size_t message_bytes_max);
   ~UnixStream() override;
   UnixStream(const UnixStream&) = delete;
 
-  // Written once when this turn ends. Nothing if the stream is closed. Unbounded: who sends looks at
-  // unsent_bytes().
-  void send(std::string_view message);
-  // Writes now what the socket takes, for the last words of one that is about to be destroyed.
-  void flush();
-  size_t unsent_bytes() const { return outbox_.bytes(); }
-  void at_turn_end();
-  // The socket, for another reactor; this stream is closed and tells nobody. Not if anything was received
-  // behind the message that is being told, or is unsent: then the result holds no socket.
-  FileDescriptor release();
+  void send(std::string_view message) override;
+  void flush() override;
+  size_t unsent_bytes() const override { return outbox_.bytes(); }
+  void at_turn_end() override;
+  MessageSocket release() override;
 
  private:
   void on_ready(uint32_t events) override;
@@ -65,7 +49,7 @@ class UnixStream : private Pollable {
 
   Reactor& reactor_;
   Stream socket_;
-  Handler& handler_;
+  MessageHandler& handler_;
   const size_t message_bytes_max_;
   Outbox outbox_;
   std::string received_;  // the beginning of a message
@@ -75,10 +59,16 @@ class UnixStream : private Pollable {
   bool* gone_ = nullptr;  // set while the handler is told something
 };
 
+// A connected one, for whichever Reactor it is given to.
+MessageSocket message_socket(FileDescriptor socket);
+
 // Connects at once or not at all: the queue of a listener on the same machine is either there or not.
 base::Result<FileDescriptor> connect_unix(const std::string& path);
+// The same, as what is given to whom it does not matter.
+Connect connect_at(std::string path);
+Listen listen_at(Reactor& reactor, std::string path);
 
-class UnixListener : private Pollable {
+class UnixListener : public MessageListener, private Pollable {
  public:
   // A socket file that only its owner may use (0600). One that nobody listens at any more is replaced; one
   // that somebody does is a failure. `on_accept` runs on the reactor's thread.

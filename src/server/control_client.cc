@@ -8,14 +8,14 @@
 namespace tidings::server {
 
 ControlClient::~ControlClient() {
-  parts_.reactor.cancel(timer_);
+  parts_.executor.cancel(timer_);
 }
 
 void ControlClient::again() {
   stream_.reset();
   welcomed_ = false;
-  parts_.reactor.cancel(timer_);
-  timer_ = parts_.reactor.after(pause_, [this] {
+  parts_.executor.cancel(timer_);
+  timer_ = parts_.executor.after(pause_, [this] {
     timer_ = 0;
     connect();
   });
@@ -23,20 +23,19 @@ void ControlClient::again() {
 }
 
 void ControlClient::connect() {
-  auto socket = net::connect_unix(parts_.path);
+  auto socket = parts_.connect();
   if (!socket) {
     say(socket.error().sentence);
     return again();
   }
-  stream_ = std::unique_ptr<net::UnixStream>(
-      new net::UnixStream(parts_.reactor, std::move(*socket), *this, control_message_bytes_max));
+  stream_ = (*socket)(parts_.executor, *this, control_message_bytes_max);
   stream_->send(socket::encode(socket::ControlHello{}));
   silent_ = {};
   watch();
 }
 
 void ControlClient::watch() {
-  timer_ = parts_.reactor.after(control_interval, [this] {
+  timer_ = parts_.executor.after(control_interval, [this] {
     timer_ = 0;
     if (!stream_) return;
     silent_ += control_interval;
@@ -62,7 +61,7 @@ void ControlClient::send(const ControlUp& frame) {
 void ControlClient::on_closed() {
   stream_.reset();
   welcomed_ = false;
-  parts_.reactor.cancel(std::exchange(timer_, 0));
+  parts_.executor.cancel(std::exchange(timer_, 0));
   parts_.on_closed();
 }
 

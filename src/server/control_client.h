@@ -7,18 +7,18 @@
 #include <string>
 
 #include "base/limits.h"
-#include "net/reactor.h"
-#include "net/unix_stream.h"
+#include "net/message_stream.h"
 #include "server/control_frames.h"
 
 namespace tidings::server {
 
-// Thread: the reactor's; made before it runs, destroyed after it stopped or on it.
-class ControlClient : private net::UnixStream::Handler {
+// Thread: the executor's; made before it runs, destroyed after it stopped or on it.
+class ControlClient : private net::MessageHandler {
  public:
   struct Parts {
-    net::Reactor& reactor;
-    std::string path;
+    base::Executor& executor;
+    std::string path;  // for log lines
+    net::Connect connect;
     std::function<void(ControlDown&)> on_down;  // CoreFacts first
     // It broke; nothing more is tried until again() is called.
     std::function<void()> on_closed;
@@ -47,7 +47,7 @@ class ControlClient : private net::UnixStream::Handler {
   void on_closed() override;
 
   const Parts parts_;
-  std::unique_ptr<net::UnixStream> stream_;
+  std::unique_ptr<net::MessageStream> stream_;
   bool welcomed_ = false;
   base::milliseconds pause_ = pause_min;
   base::TimerId timer_ = 0;     // of the next try, or of watch()

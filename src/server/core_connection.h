@@ -18,25 +18,26 @@
 
 namespace tidings::server {
 
-// Destroyed after its reactors stopped.
+// Destroyed after its executors stopped.
 class CoreConnection {
  public:
   struct Parts {
-    std::string path;
-    std::vector<net::Reactor*> reactors;  // one per gateway; the control connection is on the first
+    std::string path;  // for log lines
+    net::Connect connect;
+    std::vector<base::Executor*> shards;  // one per gateway; the control connection is on the first
     GatewayNode& gateways;                // which have no links yet
-    RemoteAccounts& accounts;             // its home is the first reactor
+    RemoteAccounts& accounts;             // its home is the first shard
     CoreTime& time;
     CoreFacts facts;  // what the core said when the process began
     const base::Limits& limits;
     std::function<void(std::string)> fatal;  // the core is not the one that this process was built for
     base::Gauge* link_up_bytes = nullptr;    // may be null
   };
-  // Gives the gateways their links, which are closed. Before the reactors run.
+  // Gives the gateways their links, which are closed. Before the executors run.
   explicit CoreConnection(Parts parts);
   ~CoreConnection();
 
-  // `ready` runs on the first reactor when all stand for the first time. Call once. Thread: any.
+  // `ready` runs on the first shard when all stand for the first time. Call once. Thread: any.
   void start(base::Task ready);
   // A good hello at a gateway here. Thread: any.
   void announce(const gateway::DeviceHello& hello);
@@ -60,8 +61,8 @@ class CoreConnection {
   const Parts parts_;
   ControlClient control_;
   std::vector<std::vector<std::unique_ptr<socket::GatewayEnd>>> links_;  // by gateway and core shard
-  std::vector<uint64_t> generations_;  // by gateway: which try its links belong to; touched on its reactor
-  // On the first reactor:
+  std::vector<uint64_t> generations_;  // by gateway: which try its links belong to; touched on its executor
+  // On the first shard:
   std::vector<model::Lineage> lineages_;
   uint64_t generation_ = 0;  // counts tries
   size_t open_ = 0;

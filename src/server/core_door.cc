@@ -30,23 +30,23 @@ base::Gauge& queue_bytes(base::Registry& metrics) {
 }  // namespace
 
 // One gateway process.
-struct CoreDoor::Control : net::UnixStream::Handler {
-  Control(CoreDoor& owner, uint64_t own_number, net::FileDescriptor socket)
+struct CoreDoor::Control : net::MessageHandler {
+  Control(CoreDoor& owner, uint64_t own_number, net::MessageSocket socket)
       : door(owner),
         number(own_number),
-        stream(*owner.parts_.reactors.front(), std::move(socket), *this, control_message_bytes_max) {}
+        stream(socket(*owner.parts_.shards.front(), *this, control_message_bytes_max)) {}
 
   void send(const ControlDown& frame) { send(encode_control(frame)); }
   void send(const base::Bytes& message) {
-    stream.send(message);
-    if (stream.unsent_bytes() > door.parts_.limits.control_queue_bytes_max) end("does not read");
+    stream->send(message);
+    if (stream->unsent_bytes() > door.parts_.limits.control_queue_bytes_max) end("does not read");
   }
   // It comes back.
   void end(const char* why) {
     if (std::exchange(ending, true)) return;
     base::log_warning("a gateway process {}; its connections are closed", why);
     // Not here: whoever sends goes through all connections.
-    door.parts_.reactors.front()->post([weak = std::weak_ptr(door.alive_), &all = door, id = number] {
+    door.parts_.shards.front()->post([weak = std::weak_ptr(door.alive_), &all = door, id = number] {
       if (weak.expired()) return;
       const auto found = all.controls_.find(id);
       if (found == all.controls_.end()) return;
@@ -71,7 +71,7 @@ struct CoreDoor::Control : net::UnixStream::Handler {
 
   CoreDoor& door;
   const uint64_t number;
-  net::UnixStream stream;
+  const std::unique_ptr<net::MessageStream> stream;
   std::vector<uint64_t> gateways;
   base::nanoseconds silent{};  // counted by turns of tell_status()
   size_t in_flight = 0;
@@ -84,19 +84,20 @@ base::Result<std::unique_ptr<CoreDoor>> CoreDoor::open(Parts parts, std::vector<
   d.lineages_ = std::move(lineages);
   socket::CoreSocket::Parts socket_parts{
       d.parts_.path,
+      d.parts_.listen,
       {},
       d.parts_.limits,
-      [&d](const socket::ControlHello&, net::FileDescriptor socket) { d.welcome(std::move(socket)); },
+      [&d](const socket::ControlHello&, net::MessageSocket socket) { d.welcome(std::move(socket)); },
       &links(d.parts_.metrics),
       &guests(d.parts_.metrics),
       &link_down_bytes(d.parts_.metrics)};
-  for (size_t i = 0; i < d.parts_.reactors.size(); ++i) {
-    socket_parts.shards.push_back({*d.parts_.reactors[i], d.parts_.core.shard(i)});
+  for (size_t i = 0; i < d.parts_.shards.size(); ++i) {
+    socket_parts.shards.push_back({*d.parts_.shards[i], d.parts_.core.shard(i)});
   }
   auto listening = socket::CoreSocket::listen(std::move(socket_parts));
   if (!listening) return base::fail(listening.error());
   d.core_socket_ = std::move(*listening);
-  d.parts_.accounts.on_revoked(*d.parts_.reactors.front(),
+  d.parts_.accounts.on_revoked(*d.parts_.shards.front(),
                                [weak = std::weak_ptr(d.alive_), &d](model::DeviceId device) {
                                  if (!weak.expired()) d.tell_all(Revoked{device});
                                });
@@ -116,18 +117,18 @@ void CoreDoor::show_metrics(base::Registry& metrics) {
 }
 
 CoreDoor::~CoreDoor() {
-  parts_.reactors.front()->cancel(timer_);
+  parts_.shards.front()->cancel(timer_);
   alive_.reset();
   processes_.add(-static_cast<int64_t>(controls_.size()));
 }
 
-void CoreDoor::welcome(net::FileDescriptor socket) {
+void CoreDoor::welcome(net::MessageSocket socket) {
   const uint64_t number = ++last_control_;
   auto& control =
       *controls_.emplace(number, std::make_unique<Control>(*this, number, std::move(socket))).first->second;
   processes_.add(1);
   base::log_info("a gateway process has come");
-  control.stream.send(socket::encode(socket::Welcome{}));
+  control.stream->send(socket::encode(socket::Welcome{}));
   control.send(CoreFacts{parts_.core.shard_count(), parts_.core.lineage(), lineages_});
   control.send(CoreStatus{parts_.log.time(), parts_.log.refuses().has_value()});
 }
@@ -144,7 +145,7 @@ void CoreDoor::take(Control& from, AccountAsk& ask) {
   ++from.in_flight;
   // The gateway keeps the same bound; only one that does not meets this.
   if (from.in_flight > parts_.limits.account_calls_in_flight_max) return from.on_closed();
-  run_call(parts_.accounts, std::move(ask.call), *parts_.reactors.front(), answer);
+  run_call(parts_.accounts, std::move(ask.call), *parts_.shards.front(), answer);
 }
 
 void CoreDoor::take(Control& from, const gateway::DeviceHello& hello) {
@@ -164,11 +165,11 @@ void CoreDoor::tell_all(const ControlDown& frame, const Control* except) {
 }
 
 void CoreDoor::tell_status() {
-  timer_ = parts_.reactors.front()->after(control_interval, [this] { tell_status(); });
+  timer_ = parts_.shards.front()->after(control_interval, [this] { tell_status(); });
   tell_all(CoreStatus{parts_.log.time(), parts_.log.refuses().has_value()});
   size_t unsent = 0, calls = 0;
   for (auto& [number, control] : controls_) {
-    unsent += control->stream.unsent_bytes();
+    unsent += control->stream->unsent_bytes();
     calls += control->in_flight;
     control->silent += control_interval;
     if (control->silent > parts_.limits.core_silence_timeout) control->end("says nothing");
@@ -178,7 +179,7 @@ void CoreDoor::tell_status() {
 }
 
 void CoreDoor::on_lineage(const model::Lineage& lineage) {
-  parts_.reactors.front()->post([weak = std::weak_ptr(alive_), this, lineage] {
+  parts_.shards.front()->post([weak = std::weak_ptr(alive_), this, lineage] {
     if (weak.expired()) return;
     const bool known =
         std::ranges::any_of(lineages_, [&](const auto& known_one) { return known_one.tag == lineage.tag; });
@@ -189,7 +190,7 @@ void CoreDoor::on_lineage(const model::Lineage& lineage) {
 }
 
 void CoreDoor::announce(const gateway::DeviceHello& hello) {
-  parts_.reactors.front()->post([weak = std::weak_ptr(alive_), this, hello] {
+  parts_.shards.front()->post([weak = std::weak_ptr(alive_), this, hello] {
     if (!weak.expired()) tell_all(hello);
   });
 }

@@ -16,21 +16,22 @@
 
 namespace tidings::server {
 
-// Destroyed after its reactors stopped.
+// Destroyed after its executors stopped.
 class CoreDoor {
  public:
   struct Parts {
-    std::string path;
-    std::vector<net::Reactor*> reactors;  // one per core shard; the control connections are on the first
+    std::string path;  // for log lines
+    net::Listen listen;
+    std::vector<base::Executor*> shards;  // one per core shard; the control connections are on the first
     CoreNode& core;
     account::LocalService& accounts;
     ports::Log& log;
     const base::Limits& limits;
     base::Registry& metrics;
-    // Good hellos at gateways of other processes, for those of this one; on the first reactor. May be empty.
+    // Good hellos at gateways of other processes, for those of this one; on the first shard. May be empty.
     std::function<void(const gateway::DeviceHello&)> on_device_hello = {};
   };
-  // Thread: the first reactor's, or before it runs.
+  // Thread: the first shard's, or before it runs.
   static base::Result<std::unique_ptr<CoreDoor>> open(Parts parts, std::vector<model::Lineage> lineages);
   ~CoreDoor();
 
@@ -46,7 +47,7 @@ class CoreDoor {
   struct Control;
 
   explicit CoreDoor(Parts parts);
-  void welcome(net::FileDescriptor socket);
+  void welcome(net::MessageSocket socket);
   void take(Control& from, AccountAsk& ask);
   void take(Control& from, const gateway::DeviceHello& hello);
   void take(Control& from, Alive& alive);

@@ -16,6 +16,7 @@
 #include "engine/embedded/store_marks.h"
 #include "engine/embedded/system_clock.h"
 #include "engine/embedded/system_random.h"
+#include "net/unix_stream.h"
 #include "server/core_door.h"
 #include "server/listening.h"
 #include "server/log_time.h"
@@ -199,8 +200,10 @@ base::Status CoreServer::build() {
 
 base::Status CoreServer::open_door() {
   if (config.core.empty()) return {};
+  const auto shards = all_reactors();
   CoreDoor::Parts parts{.path = config.core,
-                        .reactors = all_reactors(),
+                        .listen = net::listen_at(*reactors.front(), config.core),
+                        .shards = {shards.begin(), shards.end()},
                         .core = core(),
                         .accounts = *account_service,
                         .log = *log,

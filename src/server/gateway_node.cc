@@ -73,6 +73,10 @@ void GatewayNode::on_lineage(const model::Lineage& lineage) {
   each([lineage](gateway::Gateway& gateway) { gateway.on_lineage(lineage); });
 }
 
+void GatewayNode::on_other_history(const std::vector<model::Lineage>& lineages) {
+  each([lineages](gateway::Gateway& gateway) { gateway.on_other_history(lineages); });
+}
+
 void GatewayNode::on_device_hello(const gateway::DeviceHello& hello) {
   each([hello](gateway::Gateway& gateway) { gateway.on_device_hello(hello); });
 }

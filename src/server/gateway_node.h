@@ -37,6 +37,8 @@ class GatewayNode {
   void each(std::function<void(gateway::Gateway&)> call);
   // One that the log has and that was not known yet. Thread: any.
   void on_lineage(const model::Lineage& lineage);
+  // As Gateway::on_other_history. Thread: any.
+  void on_other_history(const std::vector<model::Lineage>& lineages);
   // At a gateway of another process. Thread: any.
   void on_device_hello(const gateway::DeviceHello& hello);
 

@@ -6,6 +6,7 @@
 
 #include "engine/embedded/system_clock.h"
 #include "engine/embedded/system_random.h"
+#include "net/unix_stream.h"
 #include "server/core_connection.h"
 #include "server/link_gauges.h"
 #include "server/listening.h"
@@ -25,7 +26,7 @@ base::Result<CoreFacts> ask_core(const std::string& path, const base::Limits& li
   std::unique_ptr<ControlClient> client;
   const auto told = begin([&](base::Task done) {
     client = std::make_unique<ControlClient>(ControlClient::Parts{
-        reactor, path,
+        reactor, path, net::connect_at(path),
         [&facts, done = std::make_shared<base::Task>(std::move(done))](ControlDown& frame) {
           const auto* first = std::get_if<CoreFacts>(&frame);
           if (!first || !*done) return;
@@ -83,19 +84,17 @@ void GatewayServer::build(const CoreFacts& facts) {
   const auto cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const int count = config.shards > 0 ? config.shards : cores;
   std::vector<base::Executor*> shards;
-  std::vector<net::Reactor*> all;
   for (int i = 0; i < count; ++i) {
     reactors.push_back(std::make_unique<net::Reactor>("gateway-" + std::to_string(i)));
     shards.push_back(reactors.back().get());
-    all.push_back(reactors.back().get());
   }
   accounts = std::make_unique<RemoteAccounts>(*shards[0], config.limits, &RemoteAccounts::calls(registry));
   gateways = std::make_unique<GatewayNode>(GatewayNode::Parts{
       shards, core_time, random, *accounts, config.limits, registry, facts.lineage, facts.lineages,
       [this](const gateway::DeviceHello& hello) { connection->announce(hello); }});
-  connection = std::make_unique<CoreConnection>(CoreConnection::Parts{config.core, all, *gateways, *accounts,
-                                                                      core_time, facts, config.limits, fatal,
-                                                                      &link_up_bytes(registry)});
+  connection = std::make_unique<CoreConnection>(
+      CoreConnection::Parts{config.core, net::connect_at(config.core), shards, *gateways, *accounts,
+                            core_time, facts, config.limits, fatal, &link_up_bytes(registry)});
   for (auto& reactor : reactors) reactor->start();
 }
 

@@ -18,9 +18,9 @@ using model::ConversationId;
 using model::MessageId;
 using model::Seq;
 
-constexpr std::array<std::string_view, law_count> names{"kept",       "true",   "once",      "order",
-                                                        "contiguous", "branch", "same fold", "recovers",
-                                                        "marks",      "unread", "private",   "same state"};
+constexpr std::array<std::string_view, law_count> names{
+    "kept",     "true",     "once",  "order",  "contiguous", "branch",    "same fold",
+    "recovers", "answered", "marks", "unread", "private",    "same state"};
 
 // What was on its way when a server went back may still arrive for so long.
 constexpr int64_t in_flight_ns = 5'000'000'000;
@@ -76,6 +76,7 @@ class Judge {
     walk();
     judge_stored();
     judge_ticks();
+    judge_owed();
     judge_real_time();
     judge_senders();
     judge_displays();
@@ -303,6 +304,23 @@ class Judge {
         blame(Law::branch, fmt::format("{} was lost with a restore, and its sender did not send it again",
                                        describe(send)));
       }
+    }
+  }
+
+  void judge_owed() {
+    std::unordered_map<SendKey, int64_t, SendKeyHash> answered;
+    for (const auto& record : history_.records()) {
+      if (record.what == What::ok || record.what == What::fail)
+        answered.try_emplace({history_.devices()[record.device].user, record.event.client_id},
+                             record.time_ns);
+    }
+    for (const auto& owed : history_.owed()) {
+      const auto found = answered.find({history_.devices()[owed.device].user, owed.client_id});
+      if (found != answered.end() && found->second <= owed.by_ns) continue;
+      blame(Law::answered,
+            fmt::format("{} of {} should have been answered by {}, and was {}",
+                        model::to_text(owed.client_id), history_.devices()[owed.device].name, at(owed.by_ns),
+                        found == answered.end() ? "never" : "at " + at(found->second)));
     }
   }
 

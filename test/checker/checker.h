@@ -22,12 +22,13 @@ enum class Law : uint8_t {
   branch,      // after a restore nobody keeps what the new branch lacks, none misses what it has
   same_fold,   // equal hashes
   recovers,    // after everything is healed, everything comes to an end
+  answered,    // what was under way when a process died is answered within the time that was given
   marks,   // read and delivered only grow, never beyond what is there and what a device showed, and arrive
   unread,  // what is shown as unread is what brute force counts
   is_private,  // "private": nobody has an event from outside of their membership
   same_state,  // "same state": all devices of a person show the same; the own log lists every membership
 };
-inline constexpr size_t law_count = 12;
+inline constexpr size_t law_count = 13;
 std::string_view name(Law law);
 
 struct Verdict {

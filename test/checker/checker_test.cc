@@ -462,6 +462,20 @@ TEST(checker, recovers_something_never_came_to_an_end) {
   s.expect_only(Law::recovers);
 }
 
+TEST(checker, answered_too_late_or_never) {
+  Story s;
+  s.plain();
+  s.history.owe(s.anns, client_id(1), s.now);
+  EXPECT_EQ(check(s.history).violations(), 0u);
+  s.history.owe(s.anns, client_id(1), second_ns);
+  s.expect_only(Law::answered);
+  Story never;
+  never.plain();
+  never.invoke(9);
+  never.history.owe(never.anns, client_id(9), never.now + second_ns);
+  never.expect_only(Law::answered);
+}
+
 TEST(history, the_hash_changes_with_every_record) {
   Story a, b;
   a.plain();

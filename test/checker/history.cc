@@ -180,6 +180,7 @@ uint64_t History::hash() const {
   }
   for (const auto& seen : unread_) out.fixed(seen.unread);
   for (const auto& [from, hash] : folds_) out.fixed(hash);
+  for (const auto& owed : owed_) out.fixed(owed.by_ns);
   for (const auto& sentence : stuck_) out.string(sentence);
   return base::xxh64(bytes);
 }

@@ -98,6 +98,12 @@ struct UnreadSeen {
   model::ConversationId conversation;
   uint64_t unread = 0;
 };
+// A send that is to be answered, by a tick or a refusal, by then.
+struct Owed {
+  Device device = 0;
+  model::ClientId client_id;
+  int64_t by_ns = 0;
+};
 struct BlocksSeen {
   Device device = 0;
   std::vector<model::UserId> blocked;  // sorted
@@ -135,6 +141,9 @@ class History {
   }
   // Hashes that the fold's law makes equal; the first one is the reference.
   void fold_hash(std::string from, uint64_t hash) { folds_.push_back({std::move(from), hash}); }
+  void owe(Device device, const model::ClientId& client_id, int64_t by_ns) {
+    owed_.push_back({device, client_id, by_ns});
+  }
   // Something that should have come to an end after everything was healed, and did not.
   void stuck(std::string sentence) { stuck_.push_back(std::move(sentence)); }
 
@@ -146,6 +155,7 @@ class History {
   const std::vector<UnreadSeen>& unread() const { return unread_; }
   const std::vector<BlocksSeen>& blocks() const { return blocks_; }
   const std::vector<std::pair<std::string, uint64_t>>& folds() const { return folds_; }
+  const std::vector<Owed>& owed() const { return owed_; }
   const std::vector<std::string>& stuck() const { return stuck_; }
 
   // Of everything above: equal for equal histories.
@@ -162,6 +172,7 @@ class History {
   std::vector<UnreadSeen> unread_;
   std::vector<BlocksSeen> blocks_;
   std::vector<std::pair<std::string, uint64_t>> folds_;
+  std::vector<Owed> owed_;
   std::vector<std::string> stuck_;
 };
 

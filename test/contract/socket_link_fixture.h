@@ -5,6 +5,8 @@
 
 #include "engine/socket/core_socket.h"
 #include "engine/socket/gateway_end.h"
+#include "net/reactor.h"
+#include "net/unix_stream.h"
 #include "test/contract/fakes.h"
 
 namespace tidings::contract {
@@ -30,9 +32,10 @@ struct SocketLinkFixture {
   SocketLinkFixture(ports::GatewayShard& gateway, ports::CoreShard& core, size_t queue_bytes_max)
       : limits_{.link_queue_bytes_max = queue_bytes_max} {
     auto listening = socket::CoreSocket::listen({path(),
+                                                 net::listen_at(core_reactor_, path()),
                                                  {{core_reactor_, no_shard_}, {core_reactor_, core}},
                                                  limits_,
-                                                 [](const socket::ControlHello&, net::FileDescriptor) {},
+                                                 [](const socket::ControlHello&, net::MessageSocket) {},
                                                  &links,
                                                  &guests,
                                                  &down_bytes});
@@ -44,7 +47,7 @@ struct SocketLinkFixture {
   }
   std::string path() const { return directory_.path() + "/core"; }
   void open() {
-    auto connected = net::connect_unix(path());
+    auto connected = net::connect_at(path())();
     ASSERT_TRUE(connected.ok()) << connected.error().sentence;
     // On its reactor: what is sent goes out when the turn ends.
     gateway_reactor_.post(

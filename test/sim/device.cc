@@ -196,6 +196,16 @@ std::string Device::mark_that_misses() const {
   return {};
 }
 
+std::vector<model::ClientId> Device::unanswered() const {
+  std::vector<model::ClientId> out;
+  for (const auto& message : outbox_) out.push_back(message.client_id);
+  return out;
+}
+
+void Device::owe(const std::vector<model::ClientId>& sends, int64_t by_ns) const {
+  for (const auto& send : sends) parts_.history.owe(number_, send, by_ns);
+}
+
 std::vector<client::ConversationView> Device::conversations() const {
   return core_ ? core_->conversations() : std::vector<client::ConversationView>{};
 }

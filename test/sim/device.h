@@ -57,11 +57,15 @@ class Device : client::OutboxStore, client::Listener {
 
   bool running() const { return core_ != nullptr; }
   bool online() const { return core_ && core_->connection() == client::Connection::online; }
+  bool welcomed() const { return online() || (core_ && core_->connection() == client::Connection::syncing); }
   // What it holds, without a gap.
   std::vector<client::ConversationView> conversations() const;
   // How far its person's own log is held.
   model::Seq own_log() const;
   size_t outbox_size() const { return outbox_.size(); }
+  // What it has said and has no answer for; and that these are to be answered by then.
+  std::vector<model::ClientId> unanswered() const;
+  void owe(const std::vector<model::ClientId>& sends, int64_t by_ns) const;
   size_t command_count() const { return core_ ? core_->command_count() : 0; }
   // A mark that the server should know of and this device has not heard of; "" if there is none.
   std::string mark_that_misses() const;

@@ -155,13 +155,12 @@ class Network::End : public ports::Transport {
   bool moved_ = false;
 };
 
-void Network::listen(std::vector<SimExecutor*> shards, Accept accept) {
-  shards_ = std::move(shards);
-  accept_ = std::move(accept);
+void Network::listen(std::vector<SimExecutor*> shards, Accept accept, size_t place) {
+  places_[place] = {std::move(shards), std::move(accept)};
 }
 
-void Network::refuse() {
-  shards_.clear();
+void Network::refuse(size_t place) {
+  places_.erase(place);
 }
 
 std::shared_ptr<Network::Connection> Network::connect(SimExecutor& client, SimExecutor& server) {
@@ -177,22 +176,25 @@ std::shared_ptr<Network::Connection> Network::connect(SimExecutor& client, SimEx
 
 void Network::open(SimExecutor& client, std::function<void(std::unique_ptr<ports::Transport>)> done) {
   const auto when = scheduler_.now() + milliseconds(1) + random_.duration(weather.latency_max);
-  if (shards_.empty()) {
+  if (places_.empty()) {
     client.post_at(when, [done = std::move(done)] { done(nullptr); });
     return;
   }
-  const auto shard = random_.below(shards_.size());
-  auto connection = connect(client, *shards_[shard]);
+  auto chosen = places_.begin();
+  if (places_.size() > 1) std::advance(chosen, random_.below(places_.size()));
+  const auto& [shards, accept] = chosen->second;
+  const auto shard = random_.below(shards.size());
+  auto connection = connect(client, *shards[shard]);
   if (random_.chance(weather.slow_per_mille)) connection->bytes_per_second = random_.between(4'000, 64'000);
   if (random_.chance(weather.lost_welcome_per_mille)) {
     connection->sides[client_side].lost_from_frame = random_.between(1, 3);
     connection->tell_closed(client_side, when + random_.duration(seconds(2)), broken, "");
     connection->tell_closed(server_side, when + random_.duration(seconds(2)), broken, "");
   }
-  if (random_.chance(weather.cut_early_per_mille)) {
-    // What was on its way is lost, and the client hears of it while the server may still be writing.
+  // What was on its way is lost, and the client hears of it while the server may still be writing.
+  const auto lose_from = [&](uint64_t frame) {
     auto& to_client = connection->sides[client_side];
-    to_client.lost_from_frame = std::min(to_client.lost_from_frame.value_or(60), random_.between(2, 60));
+    to_client.lost_from_frame = std::min(to_client.lost_from_frame.value_or(frame), frame);
     to_client.on_lost = [weak = std::weak_ptr(connection)] {
       const auto self = weak.lock();
       if (!self) return;
@@ -200,11 +202,13 @@ void Network::open(SimExecutor& client, std::function<void(std::unique_ptr<ports
       self->tell_closed(client_side, now + self->random.duration(milliseconds(50)), broken, "");
       self->tell_closed(server_side, now + self->random.duration(seconds(5)), broken, "");
     };
-  }
+  };
+  if (random_.chance(weather.cut_early_per_mille)) lose_from(random_.between(2, 60));
+  if (lose_welcome_of_.erase(&client.process()) > 0) lose_from(1);
   // The server's end exists first, as a listening socket's queue does; a frame cannot overtake it.
   connection->sides[server_side].arrives = when;
-  shards_[shard]->post_at(when, [accept = accept_, shard, connection] {
-    accept(shard, std::make_unique<End>(connection, server_side));
+  shards[shard]->post_at(when, [take = accept, shard, connection] {
+    take(shard, std::make_unique<End>(connection, server_side));
   });
   client.post_at(
       when, [connection, done = std::move(done)] { done(std::make_unique<End>(connection, client_side)); });
@@ -274,6 +278,39 @@ void Network::late(const Process& client, nanoseconds duration) {
     connection->tell_closed(client_side, when, broken, "");
     connection->tell_closed(server_side, to_server.arrives + random_.duration(seconds(3)), broken, "");
   }
+}
+
+void Network::leave(const Process& client, nanoseconds after) {
+  for (const auto& weak : connections_) {
+    const auto connection = weak.lock();
+    if (!connection || &connection->sides[client_side].executor->process() != &client) continue;
+    auto& to_client = connection->sides[client_side];
+    auto& to_server = connection->sides[server_side];
+    if (!to_client.open || !to_server.open) continue;
+    const auto when = scheduler_.now() + after;
+    to_client.lost_from = std::min(to_client.lost_from.value_or(when), when);
+    connection->tell_closed(client_side, when, broken, "");
+    connection->tell_closed(server_side, std::max(to_server.arrives, when) + random_.duration(seconds(3)),
+                            broken, "");
+  }
+}
+
+void Network::lose_next_welcome() {
+  const auto living = living_one();
+  if (!living) return;
+  const auto& client = living->sides[client_side].executor->process();
+  lose_welcome_of_.insert(&client);
+  leave(client, nanoseconds(1));
+}
+
+const Process* Network::server_of(const Process& client) const {
+  for (const auto& weak : connections_) {
+    const auto connection = weak.lock();
+    if (connection && &connection->sides[client_side].executor->process() == &client &&
+        connection->sides[client_side].open)
+      return &connection->sides[server_side].executor->process();
+  }
+  return nullptr;
 }
 
 void Network::cut_all() {

@@ -4,8 +4,10 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,10 +33,11 @@ class Network {
   // Sees every frame at the moment at which it is sent.
   std::function<void(const std::string& from, const std::string& to, std::string_view frame)> trace;
 
-  // Who takes connections from now on; `accept` runs on the chosen executor.
-  void listen(std::vector<SimExecutor*> shards, Accept accept);
-  // Nobody: connects are refused.
-  void refuse();
+  // Who takes connections at that place from now on; `accept` runs on the chosen executor. A client takes any
+  // place.
+  void listen(std::vector<SimExecutor*> shards, Accept accept, size_t place = 0);
+  // Nobody does there; where there is no place, connects are refused.
+  void refuse(size_t place = 0);
   // `done` runs on `client`: the transport, or nullptr.
   void open(SimExecutor& client, std::function<void(std::unique_ptr<ports::Transport>)> done);
   // Both ends on executors of the caller's; for tests.
@@ -52,6 +55,13 @@ class Network {
   // For this client its connection breaks somewhere within `duration`; what it says from now on until then is
   // on its way all that time, and reaches the server in the end.
   void late(const Process& client, nanoseconds duration);
+  // This client's connection breaks for it after that time; what it has said arrives, and the server hears of
+  // the break later.
+  void leave(const Process& client, nanoseconds after);
+  // The same for one of the living, and the first that its next connection is told is lost.
+  void lose_next_welcome();
+  // The process that has the other end of this client's connection; nullptr if it has none.
+  const Process* server_of(const Process& client) const;
   // The machine of this process lost its power: no end of its connections says good-bye.
   void silence(const Process& process);
 
@@ -65,9 +75,13 @@ class Network {
 
   Scheduler& scheduler_;
   Prng random_;
-  std::vector<SimExecutor*> shards_;
-  Accept accept_;
+  struct Place {
+    std::vector<SimExecutor*> shards;
+    Accept accept;
+  };
+  std::map<size_t, Place> places_;
   std::vector<std::weak_ptr<Connection>> connections_;
+  std::set<const Process*> lose_welcome_of_;  // client processes
 };
 
 }  // namespace tidings::sim

@@ -82,6 +82,27 @@ TEST_F(Wire, a_cut_loses_everything_from_some_point_on) {
   for (size_t i = 0; i < at_b.frames.size(); ++i) EXPECT_EQ(at_b.frames[i], std::to_string(i));
 }
 
+TEST_F(Wire, a_client_loses_its_connection_and_the_next_welcome) {
+  std::vector<std::unique_ptr<ports::Transport>> ends;
+  network.listen({&server}, [&](size_t, auto transport) {
+    transport->send("welcome");
+    transport->send("more");
+    ends.push_back(std::move(transport));
+  });
+  network.lose_next_welcome();
+  scheduler.run_for(seconds(1));
+  EXPECT_EQ(at_a.closed, 1);
+  for (int i = 0; i < 2; ++i) {
+    network.open(client, [&](auto transport) {
+      transport->set_handler(&at_a);
+      ends.push_back(std::move(transport));
+    });
+    scheduler.run_for(seconds(10));
+  }
+  EXPECT_EQ(at_a.frames, (std::vector<std::string>{"welcome", "more"})) << "of the second one";
+  EXPECT_EQ(at_a.closed, 2);
+}
+
 TEST_F(Wire, a_dead_process_sends_nothing_and_hears_nothing) {
   client.process().kill();
   a->send("dead men");

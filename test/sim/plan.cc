@@ -13,8 +13,9 @@ using base::seconds;
 using model::UserId;
 
 constexpr std::array<std::string_view, fault_count> names{
-    "kill",           "power cut",    "crash at step", "failing sync", "cut",  "cut all",  "half cut",
-    "client restart", "server clock", "client clock",  "weather",      "hold", "copy back"};
+    "kill",      "power cut",      "crash at step", "failing sync", "cut",         "cut all",
+    "half cut",  "client restart", "server clock",  "client clock", "weather",     "hold",
+    "copy back", "kill gateway",   "stall link",    "break link",   "lost welcome"};
 
 // People whose conversations share a partition: only there records overtake each other in the fold's order,
 // which is what checkpoints are about.
@@ -103,6 +104,30 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
   calm = random.chance(600);
   narrow_sessions();
   late_writes = random.chance(250) ? random.between(3, 12) : 0;
+  add_gateways(Prng(seed * 0x9E3779B97F4A7C15ull + 5));
+}
+
+// Drawn apart, so that other seeds are what they were before there were any.
+void Plan::add_gateways(Prng chance) {
+  const bool alone = !chance.chance(400);
+  if (chance.chance(300)) faults.push_back(Fault::lost_welcome);
+  if (alone) return;
+  gateways = chance.between(1, 3);
+  gateway_shards = chance.between(1, 2);
+  for (const auto fault :
+       {Fault::kill_gateway, Fault::kill_gateway, Fault::stall_link, Fault::stall_link, Fault::break_link}) {
+    if (chance.chance(600)) faults.push_back(fault);
+  }
+  loses_core = chance.chance(400);
+  if (loses_core) {
+    // What must be done in 5 s must be possible in 5 s.
+    limits.sends_in_flight_max = 32;
+    limits.unacked_frames_max = std::max<size_t>(limits.unacked_frames_max, 128);
+    limits.link_queue_bytes_max = std::max<size_t>(limits.link_queue_bytes_max, 64'000);
+    store_call_max = std::min<nanoseconds>(store_call_max, milliseconds(2));
+    disk_sync_max = std::min<nanoseconds>(disk_sync_max, milliseconds(10));
+  }
+  if (gateways > 1 && chance.chance(500)) late_writes = chance.between(3, 12);
 }
 
 // Pull mode, gaps of links, forgotten sessions.
@@ -130,13 +155,15 @@ std::string Plan::in_words() const {
       "frames and "
       "{} bytes unacked, {} bytes of a link; sessions resume for {:.1f} s; a call "
       "of the "
-      "disk takes {:.2f} ms, its sync {:.0f}, a call of the store {:.1f}; {} messages in {:.0f} s, {} people",
+      "disk takes {:.2f} ms, its sync {:.0f}, a call of the store {:.1f}; {} messages in {:.0f} s, {} "
+      "people, {} "
+      "gateway processes",
       limits.states_max, limits.loads_in_flight_max, limits.overtaking_records_max, limits.flush_records_max,
       ms(limits.flush_interval), limits.queries_in_flight_max, limits.log_group_records_max,
       limits.effects_in_flight_max, limits.sync_rows_max, limits.page_events_max, limits.sends_in_flight_max,
       limits.unacked_frames_max, limits.unacked_bytes_max, limits.link_queue_bytes_max,
       ms(limits.resume_timeout) / 1e3, ms(disk_call_max), ms(disk_sync_max), ms(store_call_max), messages,
-      ms(active) / 1e3, people.size());
+      ms(active) / 1e3, people.size(), gateways);
 }
 
 }  // namespace tidings::sim

@@ -25,13 +25,19 @@ enum class Fault : uint8_t {
   weather,  // slow connections, lost welcomes, cuts in what is told after them, spontaneous ones, for a while
   hold,     // what one client is told comes so late that it repeats itself
   copy_back,  // the data directory as it was some time ago
+  // With gateway processes:
+  kill_gateway,  // one of them, or it dies at a step, or is stopped
+  stall_link,    // what one of them says to the core, or hears, comes late
+  break_link,    // a connection between it and the core breaks
+  lost_welcome,  // one connection breaks, and what answers the client's next hello is lost
 };
-inline constexpr size_t fault_count = 13;
+inline constexpr size_t fault_count = 17;
 std::string_view name(Fault fault);
 
 struct Plan {
   explicit Plan(uint64_t seed);
   void narrow_sessions();
+  void add_gateways(Prng chance);
   // How narrow and how slow it is.
   std::string in_words() const;
 
@@ -61,6 +67,9 @@ struct Plan {
   std::vector<Fault> faults;     // what this seed draws from; copy_back is not among them
   size_t late_writes = 0;        // that reach the server long after their connection broke
   bool copies_back = false;      // once, in the middle
+  size_t gateways = 0;           // processes; 0: the core's process is the gateway, too
+  size_t gateway_shards = 1;     // in each
+  bool loses_core = false;       // in the end, while each gateway has 32 requests under way
   bool calm = false;             // when the faults end, everybody must come to know all without any restart
 };
 

@@ -31,7 +31,7 @@ void Scheduler::consume(nanoseconds duration) {
   const auto until = now_ + duration;
   auto* const executor = running_;
   while ((!executor || executor->process_.alive()) && !events_.empty() && events_.top().time <= until)
-    run_one();
+    run_one(until);
   now_ = std::max(now_, until);
   running_ = executor;
   if (executor && !executor->process_.alive()) throw Crashed{};
@@ -54,8 +54,8 @@ uint64_t Scheduler::enqueue(SimExecutor& executor, MonotonicTime time) {
   return last_tie_;
 }
 
-bool Scheduler::run_one() {
-  while (!events_.empty()) {
+bool Scheduler::run_one(MonotonicTime until) {
+  while (!events_.empty() && events_.top().time <= until) {
     const Event event = events_.top();
     events_.pop();
     auto& executor = *event.executor;
@@ -103,7 +103,7 @@ void Scheduler::run(Event event) {
 
 void Scheduler::run_for(nanoseconds duration) {
   const auto end = now_ + duration;
-  while (!events_.empty() && events_.top().time <= end) run_one();
+  while (!events_.empty() && events_.top().time <= end) run_one(end);
   now_ = std::max(now_, end);
 }
 
@@ -114,7 +114,7 @@ bool Scheduler::run_until(const std::function<bool()>& done, nanoseconds at_most
       now_ = std::max(now_, end);
       return done();
     }
-    run_one();
+    run_one(end);
   }
   return true;
 }

@@ -48,8 +48,8 @@ class Scheduler {
   // The process whose task runs, nullptr outside of tasks and for what after() runs.
   Process* running() const;
 
-  // The next event; false if there is none.
-  bool run_one();
+  // The next event; false if there is none until then.
+  bool run_one(MonotonicTime until = MonotonicTime::max());
   void run_for(nanoseconds duration);
   // Until `done` is true; false if `at_most` has passed before. `done` is asked every few events.
   bool run_until(const std::function<bool()>& done, nanoseconds at_most);

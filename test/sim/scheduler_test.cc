@@ -152,5 +152,18 @@ TEST(sim_clock, bends_the_wall_but_never_the_monotonic_clock) {
   EXPECT_EQ(clock.wall(), base::epoch + seconds(10));
 }
 
+// What is cancelled, or was a dead process's, is no reason to go further than one was asked to.
+TEST(scheduler, time_does_not_run_past_the_end_behind_what_is_cancelled) {
+  Scheduler scheduler(1);
+  auto& executor = scheduler.make_process("p").make_executor();
+  bool ran = false;
+  const auto timer = executor.after(seconds(1), [] {});
+  executor.after(seconds(10), [&] { ran = true; });
+  executor.cancel(timer);
+  scheduler.run_for(seconds(2));
+  EXPECT_FALSE(ran);
+  EXPECT_EQ(scheduler.now(), MonotonicTime(seconds(2)));
+}
+
 }  // namespace
 }  // namespace tidings::sim

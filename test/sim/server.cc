@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/embedded/embedded_log.h"
+#include "server/core_door.h"
 
 namespace tidings::sim {
 namespace {
@@ -35,8 +36,13 @@ struct Server::Run {
   base::Registry metrics;
   std::unique_ptr<embedded::EmbeddedLog> log;
   std::unique_ptr<account::LocalService> accounts;
-  std::unique_ptr<server::Node> node;
+  std::unique_ptr<server::Node> node;  // or, with gateway processes:
+  std::unique_ptr<server::CoreNode> core;
+  std::unique_ptr<server::CoreDoor> door;
+  std::vector<model::Lineage> lineages;  // until there is a door
   bool ready = false;
+
+  bool quiet() const { return node ? node->quiet() : core->quiet(); }
 };
 
 Server::Server(Scheduler& scheduler, Network* network, const Plan& plan, Prng random)
@@ -47,7 +53,16 @@ Server::Server(Scheduler& scheduler, Network* network, const Plan& plan, Prng ra
       random_(random.fork()),
       faults_(random.fork()),
       store_([this](std::string_view) { device_called(plan_.store_call_max); }),
-      accounts_([this](std::string_view) { device_called(std::chrono::microseconds(200)); }) {
+      accounts_([this](std::string_view) { device_called(std::chrono::microseconds(200)); }),
+      links_(scheduler, random.fork()) {
+  for (size_t i = 0; network_ && i < plan.gateways; ++i) {
+    gateways_.push_back(std::make_unique<GatewayProcess>(
+        GatewayProcess::Parts{scheduler, *network_, links_, plan, clock, random_, i + 1,
+                              [this](base::Registry& metrics) { add_up(metrics, sessions_); },
+                              [this, i] {
+                                if (on_gateway_death) on_gateway_death(i);
+                              }}));
+  }
   disk_.on_call = [this](const memory::DiskCall& call) {
     if (call.kind == memory::DiskCall::Kind::remove && call.moment == memory::DiskCall::Moment::before) {
       const auto now = disk_.snapshot();
@@ -76,6 +91,7 @@ void Server::device_called(nanoseconds at_most, bool is_sync) {
 }
 
 void Server::start() {
+  for (auto& gateway : gateways_) gateway->start();
   if (run_) return;
   auto& process = scheduler_.make_process(fmt::format("server {}", ++runs_));
   run_ = std::make_unique<Run>(process);
@@ -123,6 +139,7 @@ void Server::begin(Run& run) {
                                                                                       .limits = plan_.limits,
                                                                                       .cost = {1, 8192}});
   if (auto started = run.accounts->start(); !started.ok()) fatal(started.error().sentence);
+  if (!gateways_.empty()) return begin_alone(run, fatal);
   auto node = server::Node::make({.shards = {run.shards.begin(), run.shards.end()},
                                   .store_executor = run.store_thread,
                                   .readers = run.readers,
@@ -145,6 +162,42 @@ void Server::begin(Run& run) {
   });
 }
 
+void Server::begin_alone(Run& run, const std::function<void(const std::string&)>& fatal) {
+  auto core = server::CoreNode::make({.shards = {run.shards.begin(), run.shards.end()},
+                                      .store_executor = run.store_thread,
+                                      .readers = run.readers,
+                                      .clock = clock,
+                                      .random = random_,
+                                      .log = *run.log,
+                                      .store = store_,
+                                      .limits = plan_.limits,
+                                      .metrics = run.metrics,
+                                      .fatal = fatal});
+  if (!core.ok()) fatal(core.error().sentence);
+  run.core = std::move(*core);
+  run.lineages = run.core->known_lineages();
+  run.core->start([this, &run] { open_door(run); },
+                  [&run](const model::Lineage& lineage) {
+                    run.lineages.push_back(lineage);
+                    if (run.door) run.door->on_lineage(lineage);
+                  });
+}
+
+void Server::open_door(Run& run) {
+  auto door = server::CoreDoor::open({.path = "core",
+                                      .listen = links_.listen_on(*run.shards[0]),
+                                      .shards = {run.shards.begin(), run.shards.end()},
+                                      .core = *run.core,
+                                      .accounts = *run.accounts,
+                                      .log = *run.log,
+                                      .limits = plan_.limits,
+                                      .metrics = run.metrics},
+                                     run.lineages);
+  if (!door.ok()) return run.process.crash();
+  run.door = std::move(*door);
+  run.ready = true;
+}
+
 void Server::kill() {
   if (!run_) return;
   run_->process.kill();
@@ -160,9 +213,12 @@ void Server::power_cut() {
 }
 
 void Server::died(bool power) {
-  if (network_) {
+  if (network_ && gateways_.empty()) {
     network_->refuse();
     if (power) network_->silence(run_->process);
+  }
+  if (power) {
+    for (auto& gateway : gateways_) gateway->kill(true);
   }
   if (power) {
     disk_.power_cut(random_);
@@ -170,7 +226,7 @@ void Server::died(bool power) {
   } else {
     disk_.crash();
   }
-  sessions_ = sessions();
+  add_up(run_->metrics, sessions_);
   auto& process = run_->process;
   // Its tasks may be under way, waiting for the disk that it lost.
   process.when_unwound([run = std::move(run_)]() mutable { run.reset(); });
@@ -178,14 +234,16 @@ void Server::died(bool power) {
 
 void Server::stop() {
   if (!ready()) return kill();
-  if (network_) network_->refuse();
-  run_->node->drain([this, &process = run_->process] {
+  auto done = [this, &process = run_->process] {
     scheduler_.after(nanoseconds(0), [this, &process] {
       if (!run_ || &run_->process != &process) return;
       kill();
       last_words_ = "stopped";
     });
-  });
+  };
+  if (run_->core) return run_->core->flush(std::move(done));
+  if (network_) network_->refuse();
+  run_->node->drain(std::move(done));
 }
 
 void Server::crash_in(uint64_t steps, bool power) {
@@ -204,26 +262,35 @@ bool Server::ready() const {
   return run_ && run_->ready && run_->process.alive();
 }
 bool Server::quiet() const {
-  return ready() && run_->node->quiet();
+  return ready() && run_->quiet();
 }
 uint64_t Server::fold_hash() const {
-  return run_->node->fold_hash();
+  return run_->node ? run_->node->fold_hash() : run_->core->fold_hash();
+}
+void Server::add_up(base::Registry& metrics, Sessions& sums) const {
+  sums.resumes += metrics.counter("tidings_gateway_resumed_total").value();
+  sums.dirties += metrics.counter("tidings_gateway_dirty_total").value();
+  sums.link_gaps += metrics.counter("tidings_gateway_link_gaps_total").value();
+  sums.slow += metrics.counter("tidings_gateway_refused_total{code=\"slow_consumer\"}").value();
 }
 Server::Sessions Server::sessions() const {
   auto out = sessions_;
-  if (!run_) return out;
-  auto& metrics = run_->metrics;
-  out.resumes += metrics.counter("tidings_gateway_resumed_total").value();
-  out.dirties += metrics.counter("tidings_gateway_dirty_total").value();
-  out.link_gaps += metrics.counter("tidings_gateway_link_gaps_total").value();
-  out.slow += metrics.counter("tidings_gateway_refused_total{code=\"slow_consumer\"}").value();
+  if (run_) add_up(run_->metrics, out);
+  for (const auto& gateway : gateways_) {
+    if (auto* metrics = gateway->metrics()) add_up(*metrics, out);
+  }
   return out;
 }
 std::string Server::figures() const {
   std::string text;
-  if (!run_) return text;
-  for (const auto& [name, value] : run_->metrics.values()) {
-    if (value) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, value);
+  const auto add = [&text](const base::Registry& metrics) {
+    for (const auto& [name, value] : metrics.values()) {
+      if (value) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, value);
+    }
+  };
+  if (run_) add(run_->metrics);
+  for (const auto& gateway : gateways_) {
+    if (const auto* metrics = gateway->metrics()) add(*metrics);
   }
   return text;
 }
@@ -232,6 +299,8 @@ uint64_t Server::steps() const {
 }
 
 bool Server::on_gateway(size_t shard, std::function<void(gateway::Gateway&)> call) {
+  if (!gateways_.empty())
+    return gateways_[shard % gateways_.size()]->on_gateway(shard / gateways_.size(), std::move(call));
   if (!ready()) return false;
   auto& run = *run_;
   shard %= shard_count;

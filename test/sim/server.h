@@ -1,6 +1,7 @@
 // The simulated machine of the server: its disk, store and accounts outlive the processes that run on it one
 // after another. A process is the real EmbeddedLog, account::LocalService and server::Node on simulated
-// executors.
+// executors; or, where the plan has gateway processes, CoreNode and CoreDoor, and the gateways are processes
+// of their own.
 #pragma once
 
 #include <functional>
@@ -14,6 +15,8 @@
 #include "engine/memory/memory_disk.h"
 #include "engine/memory/memory_store.h"
 #include "server/node.h"
+#include "test/sim/gateway_process.h"
+#include "test/sim/links.h"
 #include "test/sim/machine.h"
 #include "test/sim/network.h"
 #include "test/sim/plan.h"
@@ -40,12 +43,17 @@ class Server {
   Server(Scheduler& scheduler, Network* network, const Plan& plan, Prng random);
   ~Server();
 
-  // A new process; it accepts connections once it is ready. Does nothing if one runs.
+  // A new process; it accepts connections once it is ready. Gateways that do not run start, too. Does nothing
+  // if one runs.
   void start();
+  // The core alone, if there are gateway processes.
   void kill();
+  // With all that runs on the machine.
   void power_cut();
-  // Ends sessions, writes what is folded and ends by itself.
+  // Ends sessions, writes what is folded and ends by itself; the core alone.
   void stop();
+  std::vector<std::unique_ptr<GatewayProcess>>& gateways() { return gateways_; }
+  Links& links() { return links_; }
   // The process dies at that step of its own; `power`: with its machine.
   void crash_in(uint64_t steps, bool power);
 
@@ -54,6 +62,8 @@ class Server {
 
   // Told, outside of all processes, when a process ended that was not asked to.
   std::function<void(const std::string& why)> on_death;
+
+  std::function<void(size_t gateway)> on_gateway_death;
 
   bool running() const { return run_ != nullptr; }
   bool ready() const;
@@ -65,7 +75,7 @@ class Server {
   Sessions sessions() const;
   const std::string& last_words() const { return last_words_; }
 
-  // Runs `call` on that shard; false if the server is not ready.
+  // Runs `call` on that shard, of whatever process; false if that is not ready.
   bool on_gateway(size_t shard, std::function<void(gateway::Gateway&)> call);
 
   Copy copy() const;
@@ -84,6 +94,9 @@ class Server {
  private:
   struct Run;
   void begin(Run& run);
+  void begin_alone(Run& run, const std::function<void(const std::string&)>& fatal);
+  void open_door(Run& run);
+  void add_up(base::Registry& metrics, Sessions& sums) const;
   void died(bool power);
   void device_called(nanoseconds at_most, bool is_sync = false);
 
@@ -96,6 +109,8 @@ class Server {
   memory::MemoryStore store_;
   memory::MemoryAccounts accounts_;
   std::map<std::string, base::Bytes> trimmed_;  // files that were removed from the log
+  Links links_;
+  std::vector<std::unique_ptr<GatewayProcess>> gateways_;
   std::unique_ptr<Run> run_;
   std::string last_words_;
   bool crash_takes_power_ = false;

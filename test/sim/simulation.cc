@@ -1,5 +1,7 @@
 #include "test/sim/simulation.h"
 
+#include <algorithm>
+#include <limits>
 #include <map>
 
 #include <fmt/format.h>
@@ -27,6 +29,11 @@ Simulation::Simulation(uint64_t seed)
     note("the server died: " + why);
     ++deaths_;
     restart_server(random_.duration(seconds(2)));
+  };
+  server_.on_gateway_death = [this](size_t index) {
+    note(fmt::format("gateway {} died", index + 1));
+    ++deaths_;
+    restart_gateway(index, random_.duration(seconds(2)));
   };
 }
 
@@ -61,6 +68,7 @@ Outcome Simulation::run() {
                      [this] { checkpoints_.push_back(server_.store_snapshot()); });
   }
   scheduler_.run_for(plan_.active);
+  if (plan_.loses_core) lose_core();
   if (plan_.calm) {
     calm();
     settle("without a restart");
@@ -82,6 +90,7 @@ Outcome Simulation::run() {
   outcome.hash = history_.hash();
   outcome.tasks = scheduler_.tasks_run();
   outcome.sessions = server_.sessions();
+  outcome.owed = history_.owed().size();
   outcome.happened = std::move(happened_);
   outcome.summary =
       fmt::format("{} people, {} devices, {} texts, {} ticks, {} records, {} tasks, {} deaths, {:.1f} s",
@@ -299,9 +308,54 @@ void Simulation::happen(Fault fault) {
       note("what one client is told comes late");
       return network_.hold_one(duration);
     }
+    case Fault::lost_welcome:
+      note("one connection breaks, and the next welcome is lost");
+      return network_.lose_next_welcome();
+    case Fault::kill_gateway:
+    case Fault::stall_link:
+    case Fault::break_link:
+      return happen_to_gateway(fault);
     case Fault::copy_back:
       return;
   }
+}
+
+void Simulation::happen_to_gateway(Fault fault) {
+  const auto index = random_.below(server_.gateways().size());
+  auto& gateway = *server_.gateways()[index];
+  if (!gateway.running()) return;
+  const auto number = index + 1;
+  if (fault == Fault::break_link) {
+    note(fmt::format("a link of gateway {} breaks", number));
+    return server_.links().break_one(gateway.process());
+  }
+  if (fault == Fault::stall_link) {
+    // Seldom so long that clients repeat themselves, never so long that what waits cannot be accepted any
+    // more.
+    const auto duration = random_.chance(150) ? seconds(5) + random_.duration(seconds(20))
+                                              : milliseconds(5) + random_.duration(seconds(3));
+    const auto way = static_cast<Links::Way>(random_.below(3));
+    note(fmt::format("links of gateway {} are behind by {} ms", number, duration.count() / 1'000'000));
+    return server_.links().stall(gateway.process(), way, duration, random_.chance(500) ? 1000 : 400);
+  }
+  if (random_.chance(300)) {
+    const auto steps = random_.between(1, uint64_t{2} << random_.below(10));
+    note(fmt::format("gateway {} crashes in {} steps", number, steps));
+    return gateway.crash_in(steps);
+  }
+  ++deaths_;
+  if (random_.chance(150)) {
+    note(fmt::format("gateway {} is stopped", number));
+    gateway.stop();
+  } else {
+    note(fmt::format("kill -9 of gateway {}", number));
+    gateway.kill();
+  }
+  restart_gateway(index, random_.duration(seconds(3)));
+}
+
+void Simulation::restart_gateway(size_t index, nanoseconds pause) {
+  scheduler_.after(pause, [this, index] { server_.gateways()[index]->start(); });
 }
 
 // Somebody is blocked for a while, in which his repeat is refused; what he wrote first comes after that, and
@@ -311,6 +365,10 @@ void Simulation::write_late() {
   auto& other = *devices_[random_.below(devices_.size())];
   const auto duration = milliseconds(static_cast<int64_t>(random_.between(1'000, 4'500)));
   if (!device.running()) return;
+  if (server_.gateways().size() > 1 && random_.chance(800)) {
+    auto* const gateway = gateway_of(device);
+    return gateway ? write_late_at(*gateway, device) : void();
+  }
   note(fmt::format("what {} writes comes {} ms late", device.name(), duration.count()));
   network_.late(*device.process(), duration);
   if (other.user() == device.user()) return;
@@ -318,6 +376,133 @@ void Simulation::write_late() {
   scheduler_.after(random_.duration(duration / 8), [&device, &other] { other.block(device.user(), true); });
   scheduler_.after(duration / 2 + random_.duration(duration / 2),
                    [&device, &other] { other.block(device.user(), false); });
+}
+
+GatewayProcess* Simulation::gateway_of(const Device& device) {
+  if (!device.running()) return nullptr;
+  const auto* const process = network_.server_of(*device.process());
+  for (auto& gateway : server_.gateways()) {
+    if (process && gateway->running() && &gateway->process() == process) return gateway.get();
+  }
+  return nullptr;
+}
+
+// The same, but what he wrote first waits in the link of a gateway that is behind, while he is on another
+// one.
+void Simulation::write_late_at(GatewayProcess& gateway, Device& device) {
+  std::vector<Device*> others;
+  for (auto& other : devices_) {
+    auto* const theirs = gateway_of(*other);
+    if (theirs && theirs != &gateway && other->user() != device.user()) others.push_back(other.get());
+  }
+  if (others.empty()) return;
+  auto& other = *others[random_.below(others.size())];
+  const auto duration = seconds(2) + random_.duration(seconds(6));
+  note(fmt::format("what {} writes waits {} ms at its gateway", device.name(), duration.count() / 1'000'000));
+  server_.links().stall(gateway.process(), Links::Way::up, duration);
+  device.say(other.user(), {text_of(device.name())});
+  network_.leave(*device.process(), 2 * plan_.latency_max + random_.duration(milliseconds(50)));
+  scheduler_.after(random_.duration(milliseconds(300)),
+                   [&device, &other] { other.block(device.user(), true); });
+  scheduler_.after(duration / 2 + random_.duration(duration / 2),
+                   [&device, &other] { other.block(device.user(), false); });
+}
+
+// --- the core dies with much under way
+
+bool Simulation::spread_devices() {
+  std::map<GatewayProcess*, std::vector<Device*>> at;
+  for (auto& device : devices_) {
+    if (auto* gateway = gateway_of(*device); gateway && device->online()) at[gateway].push_back(device.get());
+  }
+  if (at.size() == server_.gateways().size()) return true;
+  for (auto& [gateway, devices] : at) {
+    if (devices.size() > 1) network_.leave(*devices.front()->process(), nanoseconds(1));
+  }
+  return false;
+}
+
+int64_t Simulation::requests_under_way() {
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (auto& gateway : server_.gateways()) least = std::min(least, gateway->requests_under_way());
+  return least;
+}
+
+// Nothing else goes wrong meanwhile: who had a send under way is answered 5 s after the core is back. Who
+// lost the gateway, too, finds one when its back-off says so.
+void Simulation::lose_core() {
+  constexpr int64_t requests = 32;
+  constexpr auto answered_after = seconds(5);
+  constexpr milliseconds back_off_max = seconds(25);
+  calm();
+  settle("with the faults over");
+  // Slow connections have no 5 s for all of it.
+  for (auto& device : devices_) {
+    if (device->running()) network_.leave(*device->process(), nanoseconds(1));
+  }
+  // Who is refused for good is told so only when no older attempt can be accepted any more, which takes
+  // longer.
+  for (auto& device : devices_) {
+    for (const auto& person : plan_.people) {
+      if (person.user != device->user()) device->block(person.user, false);
+    }
+  }
+  settle("before the core is lost");
+  for (int i = 0; i < 30 && !spread_devices(); ++i) scheduler_.run_for(seconds(2));
+  const auto way = random_.chance(500) ? Links::Way::up : Links::Way::down;
+  for (auto& gateway : server_.gateways()) server_.links().stall(gateway->process(), way, seconds(5));
+  for (auto& device : devices_) {
+    const auto& to = plan_.people[plan_.people[0].user == device->user() ? 1 : 0].user;
+    std::vector<std::string> texts;
+    for (int64_t i = 0; i < requests; ++i) texts.push_back(fmt::format("{} {}", device->name(), ++texts_));
+    device->say(to, std::move(texts));
+  }
+  const bool enough = scheduler_.run_until([&] { return requests_under_way() >= requests; }, seconds(4));
+  struct Owed {
+    Device* device;
+    std::vector<model::ClientId> sends;
+    GatewayProcess* gateway;
+  };
+  std::vector<Owed> owed;
+  for (auto& device : devices_) owed.push_back({device.get(), device->unanswered(), gateway_of(*device)});
+  note(fmt::format("the core dies with {} requests under way at each gateway", requests_under_way()));
+  server_.kill();
+  server_.links().end_stalls();
+  ++deaths_;
+  const GatewayProcess* dead = nullptr;
+  if (random_.chance(500)) {
+    const auto index = random_.below(server_.gateways().size());
+    note(fmt::format("and so does gateway {}", index + 1));
+    dead = server_.gateways()[index].get();
+    server_.gateways()[index]->kill();
+    ++deaths_;
+  }
+  scheduler_.run_for(milliseconds(50) + random_.duration(seconds(1)));
+  server_.start();
+  const auto ready = [&] {
+    return server_.ready() &&
+           std::ranges::all_of(server_.gateways(), [](const auto& g) { return g->ready(); });
+  };
+  scheduler_.run_until(ready, seconds(30));
+  note("it is back");
+  if (!enough) return;
+  const auto owe = [&](const Owed& one) {
+    one.device->owe(one.sends, now_ns() + base::nanoseconds(answered_after).count());
+  };
+  for (const auto& one : owed) {
+    if (one.gateway != dead) owe(one);
+  }
+  std::erase_if(owed, [&](const auto& one) { return one.gateway != dead; });
+  for (auto left = back_off_max; left.count() > 0 && !owed.empty(); left -= milliseconds(100)) {
+    std::erase_if(owed, [&](const auto& one) {
+      const bool there = one.device->welcomed();
+      if (there) owe(one);
+      return there;
+    });
+    scheduler_.run_for(milliseconds(100));
+  }
+  for (const auto& one : owed) owe(one);
+  scheduler_.run_for(answered_after + seconds(1));
 }
 
 void Simulation::bend(SimClock& clock, const std::string& whose) {
@@ -375,6 +560,9 @@ void Simulation::restart_server(nanoseconds pause) {
 
 void Simulation::copy_aside() {
   note("the data directory is copied aside");
+  // Sessions that outlive the core would know a branch of before the copy, and cursors of after it: what a
+  // restore takes from those is found out by nobody (docs/reliability.md).
+  for (auto& gateway : server_.gateways()) gateway->kill();
   server_.kill();
   aside_ = std::make_unique<Server::Copy>(server_.copy());
   history_.copy_aside(now_ns(), 1);
@@ -402,6 +590,8 @@ void Simulation::calm() {
   network_.weather.latency_max = milliseconds(2);
   server_.crash_in(0, false);
   server_.crash_in_sync(0, false);
+  for (auto& gateway : server_.gateways()) gateway->crash_in(0);
+  server_.links().end_stalls();
   // One that was being stopped when it should have been started.
   restart_server(seconds(12));
   for (auto& device : devices_) {
@@ -414,6 +604,9 @@ void Simulation::calm() {
 void Simulation::heal() {
   calm();
   note("everything is healed");
+  for (auto& gateway : server_.gateways()) {
+    if (random_.chance(500)) gateway->stop();
+  }
   if (server_.running()) server_.stop();
   restart_server(seconds(5));
 }
@@ -500,6 +693,7 @@ void Simulation::add_fresh_devices() {
 void Simulation::check_folds() {
   if (!server_.quiet()) return;
   history_.fold_hash("the server in the end", server_.fold_hash());
+  for (auto& gateway : server_.gateways()) gateway->kill();
   server_.stop();
   scheduler_.run_for(seconds(5));
   auto copy = server_.untrimmed_copy();

@@ -25,6 +25,7 @@ struct Outcome {
   std::vector<std::string> happened;  // what went on when, in plain words
   std::string summary;                // how much happened
   Server::Sessions sessions;
+  uint64_t owed = 0;  // sends that were under way when the core died
 };
 
 class Simulation {
@@ -53,9 +54,20 @@ class Simulation {
   void change_weather();
   void restart_device(Device& device);
   void restart_server(nanoseconds pause);
+  void happen_to_gateway(Fault fault);
+  void restart_gateway(size_t index, nanoseconds pause);
   void copy_aside();
   void copy_back();
   void note(const std::string& what);
+
+  void write_late_at(GatewayProcess& gateway, Device& device);
+  GatewayProcess* gateway_of(const Device& device);
+
+  // --- the core dies with much under way
+  void lose_core();
+  bool spread_devices();
+  // Of the gateway that has the fewest.
+  int64_t requests_under_way();
 
   // --- the end
   void calm();

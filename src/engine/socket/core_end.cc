@@ -6,11 +6,10 @@
 
 namespace tidings::socket {
 
-CoreEnd::CoreEnd(Parts parts, net::FileDescriptor socket)
-    : parts_(std::move(parts)),
-      stream_(parts_.reactor, std::move(socket), *this, message_bytes_max(parts_.limits)) {
+CoreEnd::CoreEnd(Parts parts, net::MessageSocket socket)
+    : parts_(std::move(parts)), stream_(socket(parts_.executor, *this, message_bytes_max(parts_.limits))) {
   if (parts_.queue_bytes) gauge_.emplace(*parts_.queue_bytes);
-  stream_.send(encode(Welcome{}));
+  stream_->send(encode(Welcome{}));
   parts_.core.on_link(parts_.gateway_id, *this);
 }
 
@@ -19,7 +18,7 @@ CoreEnd::~CoreEnd() {
 }
 
 void CoreEnd::send(ports::DownFrame frame) {
-  stream_.at_turn_end();
+  stream_->at_turn_end();
   const size_t before = frames_.size();
   const size_t bytes = append(frames_, frame);
   // After one frame was dropped the rest of the turn is, too: what comes behind a gap comes in a batch that
@@ -41,7 +40,7 @@ void CoreEnd::on_turn_end() {
     // again, and that is later than all that was dropped before.
     if (!std::exchange(notice_under_way_, true)) send_batch({});
   }
-  if (is_due(taken_, parts_.limits)) stream_.send(encode(std::exchange(taken_, {})));
+  if (is_due(taken_, parts_.limits)) stream_->send(encode(std::exchange(taken_, {})));
 }
 
 // The call may destroy this, and with it what is called.
@@ -56,7 +55,7 @@ void CoreEnd::send_batch(base::BytesView frames) {
   batch.number = number_ + 1;
   batch.previous = number_;
   ++number_;
-  stream_.send(encode_down(batch, frames));
+  stream_->send(encode_down(batch, frames));
 }
 
 void CoreEnd::on_message(std::string_view message) {
@@ -73,7 +72,7 @@ void CoreEnd::on_message(std::string_view message) {
     return on_closed();
   }
   taken_.bytes += message.size() - up_head_bytes;
-  if (is_due(taken_, parts_.limits)) stream_.at_turn_end();
+  if (is_due(taken_, parts_.limits)) stream_->at_turn_end();
   parts_.core.on_up(parts_.gateway_id, std::move(*frames));
 }
 

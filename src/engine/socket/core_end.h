@@ -1,4 +1,4 @@
-// A core shard's end of a Link over a socket.
+// A core shard's end of a Link between processes.
 #pragma once
 
 #include <functional>
@@ -8,21 +8,20 @@
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "engine/socket/link_bytes.h"
-#include "net/reactor.h"
-#include "net/unix_stream.h"
+#include "net/message_stream.h"
 #include "ports/link.h"
 
 namespace tidings::socket {
 
-// Thread: the reactor's. It is the link while it exists: the core shard hears on_link() in the constructor
+// Thread: the executor's. It is the link while it exists: the core shard hears on_link() in the constructor
 // and on_unlink() in the destructor.
 //
 // As in process: beyond the bound frames are dropped until the next turn; the number of the lost batch is
 // skipped, and if no frame follows an empty batch shows the gap.
-class CoreEnd : public ports::LinkToGateway, private net::UnixStream::Handler {
+class CoreEnd : public ports::LinkToGateway, private net::MessageHandler {
  public:
   struct Parts {
-    net::Reactor& reactor;
+    base::Executor& executor;
     ports::CoreShard& core;
     uint64_t gateway_id = 0;
     const base::Limits& limits;
@@ -30,7 +29,7 @@ class CoreEnd : public ports::LinkToGateway, private net::UnixStream::Handler {
     base::Gauge* queue_bytes = nullptr;  // of all that share it; may be null
   };
   // `socket`: whose hello was read.
-  CoreEnd(Parts parts, net::FileDescriptor socket);
+  CoreEnd(Parts parts, net::MessageSocket socket);
   ~CoreEnd() override;
   CoreEnd(const CoreEnd&) = delete;
 
@@ -43,7 +42,7 @@ class CoreEnd : public ports::LinkToGateway, private net::UnixStream::Handler {
   void send_batch(base::BytesView frames);
 
   const Parts parts_;
-  net::UnixStream stream_;
+  const std::unique_ptr<net::MessageStream> stream_;
   base::Bytes frames_;                    // of this turn
   uint64_t outstanding_ = 0;              // bytes of frames that the gateway has not worked off
   std::optional<base::GaugePart> gauge_;  // outstanding_, as of the last turn

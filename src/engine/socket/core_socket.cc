@@ -4,14 +4,14 @@
 
 namespace tidings::socket {
 
-struct CoreSocket::Guest : net::UnixStream::Handler {
-  Guest(CoreSocket& owner, uint64_t own_number, net::FileDescriptor socket)
+struct CoreSocket::Guest : net::MessageHandler {
+  Guest(CoreSocket& owner, uint64_t own_number, net::MessageSocket socket)
       : core_socket(owner),
         number(own_number),
-        reactor(owner.parts_.shards.front().reactor),
-        stream(reactor, std::move(socket), *this, hello_bytes_max),
-        timer(reactor.after(owner.parts_.limits.hello_timeout, [this] { core_socket.forget(number); })) {}
-  ~Guest() override { reactor.cancel(timer); }
+        executor(owner.parts_.shards.front().executor),
+        stream(socket(executor, *this, hello_bytes_max)),
+        timer(executor.after(owner.parts_.limits.hello_timeout, [this] { core_socket.forget(number); })) {}
+  ~Guest() override { executor.cancel(timer); }
 
   void on_message(std::string_view message) override { core_socket.on_hello(number, message); }
   void on_closed() override { core_socket.forget(number); }
@@ -19,17 +19,15 @@ struct CoreSocket::Guest : net::UnixStream::Handler {
   static constexpr size_t hello_bytes_max = 64;
   CoreSocket& core_socket;
   const uint64_t number;
-  net::Reactor& reactor;
-  net::UnixStream stream;
+  base::Executor& executor;
+  const std::unique_ptr<net::MessageStream> stream;
   const base::TimerId timer;
 };
 
 base::Result<std::unique_ptr<CoreSocket>> CoreSocket::listen(Parts parts) {
   std::unique_ptr<CoreSocket> core_socket(new CoreSocket(std::move(parts)));
   auto* const self = core_socket.get();
-  auto listener =
-      net::UnixListener::listen(self->parts_.shards.front().reactor, self->parts_.path,
-                                [self](net::FileDescriptor socket) { self->accept(std::move(socket)); });
+  auto listener = self->parts_.listen([self](net::MessageSocket socket) { self->accept(std::move(socket)); });
   if (!listener) return base::fail(listener.error());
   self->listener_ = std::move(*listener);
   return core_socket;
@@ -38,7 +36,7 @@ base::Result<std::unique_ptr<CoreSocket>> CoreSocket::listen(Parts parts) {
 CoreSocket::CoreSocket(Parts parts) : parts_(std::move(parts)), rooms_(parts_.shards.size()) {}
 CoreSocket::~CoreSocket() = default;
 
-void CoreSocket::accept(net::FileDescriptor socket) {
+void CoreSocket::accept(net::MessageSocket socket) {
   if (guests_.size() + links_.load() >= parts_.limits.gateway_links_max) {
     base::log_warning("a gateway's connection is refused: {} are open", parts_.limits.gateway_links_max);
     return;
@@ -74,28 +72,28 @@ void CoreSocket::on_hello(uint64_t number, std::string_view message) {
   if (version != link_version) {
     base::log_warning("somebody who is no gateway of this version connected to {}; closed", parts_.path);
     // So that a gateway of another version can say why.
-    guest->stream.send(encode(Welcome{}));
-    guest->stream.flush();
+    guest->stream->send(encode(Welcome{}));
+    guest->stream->flush();
     return;
   }
   // Whoever says more before the welcome is closed.
-  auto socket = guest->stream.release();
+  auto socket = guest->stream->release();
   if (!socket) return;
   wants_link ? link(*wants_link, std::move(socket)) : parts_.on_control(*wants_control, std::move(socket));
 }
 
-void CoreSocket::link(const LinkHello& hello, net::FileDescriptor socket) {
+void CoreSocket::link(const LinkHello& hello, net::MessageSocket socket) {
   const size_t index = hello.core_shard;
   if (hello.gateway == 0 || index >= rooms_.size()) return;
-  auto& reactor = parts_.shards[index].reactor;
+  auto& executor = parts_.shards[index].executor;
   count_links(1);
-  reactor.post([this, alive = std::weak_ptr(alive_), index, gateway = hello.gateway,
-                socket = std::move(socket)]() mutable {
+  executor.post([this, alive = std::weak_ptr(alive_), index, gateway = hello.gateway,
+                 socket = std::move(socket)]() mutable {
     if (alive.expired()) return;
     auto& links = rooms_[index].links;
     // A gateway that came back before its old connection was seen to break: the old one ends first.
     if (links.erase(gateway) > 0) count_links(-1);
-    CoreEnd::Parts parts{parts_.shards[index].reactor,
+    CoreEnd::Parts parts{parts_.shards[index].executor,
                          parts_.shards[index].core,
                          gateway,
                          parts_.limits,
@@ -109,7 +107,7 @@ void CoreSocket::link(const LinkHello& hello, net::FileDescriptor socket) {
 
 void CoreSocket::close_links(const std::vector<uint64_t>& gateways) {
   for (size_t index = 0; index < rooms_.size(); ++index) {
-    parts_.shards[index].reactor.post([this, alive = std::weak_ptr(alive_), index, gateways] {
+    parts_.shards[index].executor.post([this, alive = std::weak_ptr(alive_), index, gateways] {
       if (alive.expired()) return;
       for (const auto gateway : gateways) {
         if (rooms_[index].links.erase(gateway) > 0) count_links(-1);

@@ -6,10 +6,9 @@
 
 namespace tidings::socket {
 
-void GatewayEnd::open(net::FileDescriptor socket) {
+void GatewayEnd::open(net::MessageSocket socket) {
   close();
-  stream_ = std::unique_ptr<net::UnixStream>(
-      new net::UnixStream(parts_.reactor, std::move(socket), *this, message_bytes_max(parts_.limits)));
+  stream_ = socket(parts_.executor, *this, message_bytes_max(parts_.limits));
   stream_->send(encode(LinkHello{link_version, parts_.gateway_id, parts_.core_index}));
 }
 

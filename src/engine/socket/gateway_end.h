@@ -1,5 +1,5 @@
-// A gateway's end of a Link over a socket: the same bounds and gaps as in one process (ports/link.h). What
-// was sent counts until the core has worked it off.
+// A gateway's end of a Link between processes: the same bounds and gaps as in one process (ports/link.h).
+// What was sent counts until the core has worked it off.
 #pragma once
 
 #include <functional>
@@ -9,17 +9,16 @@
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "engine/socket/link_bytes.h"
-#include "net/reactor.h"
-#include "net/unix_stream.h"
+#include "net/message_stream.h"
 #include "ports/link.h"
 
 namespace tidings::socket {
 
-// Thread: the reactor's. Closed at first, and again when the other end goes; it may then be opened anew.
-class GatewayEnd : public ports::LinkToCore, private net::UnixStream::Handler {
+// Thread: the executor's. Closed at first, and again when the other end goes; it may then be opened anew.
+class GatewayEnd : public ports::LinkToCore, private net::MessageHandler {
  public:
   struct Parts {
-    net::Reactor& reactor;
+    base::Executor& executor;
     ports::GatewayShard& gateway;
     uint64_t gateway_id = 0;
     size_t core_index = 0;
@@ -34,7 +33,7 @@ class GatewayEnd : public ports::LinkToCore, private net::UnixStream::Handler {
   }
 
   // Says hello; `socket` is connected to a core.
-  void open(net::FileDescriptor socket);
+  void open(net::MessageSocket socket);
   void close();
   bool is_open() const { return open_; }
 
@@ -49,7 +48,7 @@ class GatewayEnd : public ports::LinkToCore, private net::UnixStream::Handler {
   void set_outstanding(uint64_t bytes);
 
   const Parts parts_;
-  std::unique_ptr<net::UnixStream> stream_;
+  std::unique_ptr<net::MessageStream> stream_;
   bool open_ = false;
   base::Bytes frames_;                    // of this turn
   uint64_t outstanding_ = 0;              // bytes of frames that the core has not worked off

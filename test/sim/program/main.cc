@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
   const auto elapsed = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
-  uint64_t violations = 0, hash = 0, ran = 0, acked = 0;
+  uint64_t violations = 0, hash = 0, ran = 0, acked = 0, owed = 0;
   tidings::sim::Server::Sessions sessions;
   for (uint64_t i = 0; i < seeds; ++i) {
     if (seconds_max > 0 && elapsed() > seconds_max) break;
@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
     const auto outcome = simulation.run();
     ++ran;
     acked += outcome.verdict.acked;
+    owed += outcome.owed;
     sessions.resumes += outcome.sessions.resumes;
     sessions.dirties += outcome.sessions.dirties;
     sessions.link_gaps += outcome.sessions.link_gaps;
@@ -71,10 +72,11 @@ int main(int argc, char** argv) {
   const auto speed = static_cast<double>(ran) / std::max(elapsed(), 1e-9);
   if (json) {
     fmt::print(
-        "{{\"seeds\":{},\"violations\":{},\"hash\":\"{:016x}\",\"acked\":{},\"resumes\":{},\"dirty\":{},"
+        "{{\"seeds\":{},\"violations\":{},\"hash\":\"{:016x}\",\"acked\":{},\"owed\":{},\"resumes\":{},"
+        "\"dirty\":{},"
         "\"link_gaps\":{},\"slow_consumers\":{},\"seeds_per_second\":{:.1f}}}\n",
-        ran, violations, hash, acked, sessions.resumes, sessions.dirties, sessions.link_gaps, sessions.slow,
-        speed);
+        ran, violations, hash, acked, owed, sessions.resumes, sessions.dirties, sessions.link_gaps,
+        sessions.slow, speed);
   } else {
     fmt::print("{} seeds, {} violations, {} ticks, hash {:016x}, {:.1f} seeds/s\n", ran, violations, acked,
                hash, speed);
