@@ -79,6 +79,7 @@ bool Core::State::on_frame(const wire::ServerFrame& frame) {
   if (const auto* ok = std::get_if<wire::Ok>(&frame)) return accepted(*ok);
   if (const auto* error = std::get_if<wire::ErrorFrame>(&frame)) return refused(*error);
   if (const auto* dirty = std::get_if<wire::Dirty>(&frame)) {
+    if (!dirty->branch.empty()) branch = dirty->branch;
     timelines.dirty(*dirty, now());
     return true;
   }

@@ -105,6 +105,20 @@ TEST_F(FlowTest, ADirtyListIsSyncedFromTheCursor) {
   EXPECT_EQ(diary().resets, 0);
 }
 
+// Its session outlived a start of the core: what it holds from now on is of the newer branch.
+TEST_F(FlowTest, TheNextHelloSaysTheBranchThatADirtyNamed) {
+  go_online();
+  server.push(wire::encode(wire::Dirty{.branch = "b2"}));
+  time.run_for(seconds(1));
+  server.forget_sessions();
+  server.got.clear();
+  server.cut();
+  time.run_for(seconds(30));
+  const auto hellos = server.got_of<wire::Hello>();
+  ASSERT_FALSE(hellos.empty());
+  EXPECT_EQ(hellos.back().branch, "b2");
+}
+
 TEST_F(FlowTest, ARowThatWasOvertakenByAPageIsNoOtherHistory) {
   go_online();
   leave_out([&] { server.say(chat, bob, "left out"); });

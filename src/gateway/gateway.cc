@@ -49,7 +49,11 @@ void Gateway::on_lineage(const model::Lineage& lineage) {
       (lineage.reason != model::Lineage::Reason::start || lineage.base < shared.links.folded_below()))
     shared.end_all(wire::Code::draining);
   // They come in the order of the log.
-  shared.parts.branch = branch_text(lineage);
+  auto branch = branch_text(lineage);
+  if (branch == shared.parts.branch) return;
+  shared.parts.branch = std::move(branch);
+  // Sessions that outlive the core's start hear all that follows under it.
+  for (auto& [number, session] : shared.sessions) session->on_branch();
 }
 
 void Gateway::on_other_history(const std::vector<model::Lineage>& lineages) {

@@ -80,6 +80,8 @@ class Session {
   void on_receipt(const ports::ReceiptOut& receipt, const Frame& frame);
   // Something was lost, and nobody knows what.
   void on_gap();
+  // What comes from now on belongs to the gateway's newest branch: told before any of it, pull mode or not.
+  void on_branch();
 
   // Of People: another session of the same person.
   Session* next_of_person = nullptr;

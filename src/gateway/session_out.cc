@@ -91,6 +91,10 @@ void Session::on_gap() {
   settle_dirty();
 }
 
+void Session::on_branch() {
+  if (is_open()) send(wire::encode(wire::Dirty{.branch = shared_.parts.branch}));
+}
+
 void Session::settle_dirty() {
   const auto& limits = shared_.parts.limits;
   if (!dirty_ || ring_.frames() > limits.unacked_frames_max / told_part ||

@@ -272,6 +272,21 @@ TEST_F(SessionTest, ARestoreThatNobodyKnewEndsAllForGood) {
   EXPECT_EQ(gauge("tidings_gateway_sessions_parked"), 0);
 }
 
+TEST_F(SessionTest, WhoOutlivesAStartOfTheCoreIsToldItsBranchBeforeAnythingElse) {
+  limits_.unacked_frames_max = 1;
+  auto peer = welcomed("ann-phone"), parked = welcomed("bob-phone");
+  for (uint64_t seq = 1; seq <= 2; ++seq) down(live({ann}, 0, R"({"type":"what"})", seq));
+  ASSERT_EQ(peer->got.size(), 1u) << "it is in pull mode";
+  peer->got.clear();
+  gateway_->on_lineage({77, {}, {}, model::Lineage::Reason::start});
+  const auto told = peer->one<wire::Dirty>();
+  EXPECT_EQ(told.branch, "000000000000004d");
+  EXPECT_TRUE(told.conversations.empty());
+  EXPECT_FALSE(told.list);
+  gateway_->on_lineage({77, {}, {}, model::Lineage::Reason::start});
+  EXPECT_TRUE(peer->got.empty()) << "it is known";
+}
+
 TEST_F(SessionTest, ACoreThatGoesOnFromAnOlderCopyEndsAll) {
   auto peer = welcomed("ann-phone");
   gateway_->on_other_history({{77, {}, {}, model::Lineage::Reason::start}});

@@ -224,6 +224,8 @@ struct Dirty {
   };
   std::vector<Row> conversations;  // JSON: [conversation, head]
   bool list = false;               // of others, too, that are not named: sync with the activity cursor
+  // "": as before. What comes from now on is told under this branch, which the next hello has to say.
+  std::string branch = {};
 };
 // The answer of an accepted command.
 struct Ok {

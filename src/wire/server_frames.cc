@@ -52,6 +52,7 @@ ServerFrame read_dirty(Fields& fields) {
     }
   }
   dirty.list = fields.optional_boolean("list").value_or(false);
+  dirty.branch = std::string(fields.optional_text("branch").value_or(""));
   return dirty;
 }
 

@@ -73,7 +73,9 @@ std::string encode(const Dirty& dirty) {
   for (const auto& row : dirty.conversations) {
     json.begin_array().id(row.conversation).number(row.head.value).end_array();
   }
-  json.end_array().key("list").boolean(dirty.list).end_object();
+  json.end_array().key("list").boolean(dirty.list);
+  if (!dirty.branch.empty()) json.key("branch").string(dirty.branch);
+  json.end_object();
   return out;
 }
 

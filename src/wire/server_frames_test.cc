@@ -144,6 +144,15 @@ TEST(ServerFrames, PagesCarryTheVeryBytesOfEvents) {
   EXPECT_EQ(back.mark_count, 11u);
 }
 
+TEST(ServerFrames, DirtySurvivesTheWire) {
+  const auto plain = server_one<Dirty>(encode(Dirty{{{conversation, {9}}}, true}));
+  EXPECT_TRUE(plain.list);
+  EXPECT_EQ(plain.branch, "");
+  ASSERT_EQ(plain.conversations.size(), 1u);
+  EXPECT_EQ(plain.conversations[0].head.value, 9u);
+  EXPECT_EQ(server_one<Dirty>(encode(Dirty{.branch = "00ab"})).branch, "00ab");
+}
+
 TEST(ServerFrames, SyncSurvivesTheWire) {
   SyncAnswer sync;
   sync.request = 3;

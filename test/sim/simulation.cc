@@ -560,9 +560,6 @@ void Simulation::restart_server(nanoseconds pause) {
 
 void Simulation::copy_aside() {
   note("the data directory is copied aside");
-  // Sessions that outlive the core would know a branch of before the copy, and cursors of after it: what a
-  // restore takes from those is found out by nobody (docs/reliability.md).
-  for (auto& gateway : server_.gateways()) gateway->kill();
   server_.kill();
   aside_ = std::make_unique<Server::Copy>(server_.copy());
   history_.copy_aside(now_ns(), 1);
