@@ -166,6 +166,7 @@ void Outbox::refuse(const wire::ErrorFrame& error, MonotonicTime now) {
   // `busy` leaves open what becomes of the attempt (protocol.md §2: a load that failed is tried again).
   Entry* entry = answered(*error.request, error.code != wire::Code::busy);
   if (!entry || entry->refusal) return;
+  entry->lacks_previous = error.code == wire::Code::order;
   if (wire::row(error.code).retry == wire::Retry::as_is) {
     const int tries = entry->tries_refused++;
     // The missing one is on its way again, or no longer named: no need to wait.
@@ -267,7 +268,15 @@ void Outbox::erase(const model::ClientId& client_id) {
   // hundred thousand.
   const auto entry =
       std::ranges::find(queue->second, client_id, [](const Entry& e) { return e.message.client_id; });
-  if (entry != queue->second.end()) queue->second.erase(entry);
+  if (entry != queue->second.end()) {
+    const auto behind = queue->second.erase(entry);
+    // What it waited for is there, or will not come: hundreds behind one that was given up do not wait in
+    // turn.
+    if (behind != queue->second.end() && std::exchange(behind->lacks_previous, false)) {
+      behind->retry_at = MonotonicTime::min();
+      behind->tries_refused = 0;
+    }
+  }
   if (queue->second.empty()) queues_.erase(queue);
   index_.erase(conversation);
 }

@@ -88,6 +88,7 @@ class Outbox {
     wire::Request in_flight = 0;  // the newest attempt, while its answer is waited for
     base::MonotonicTime retry_at = base::MonotonicTime::min();
     int tries_refused = 0;
+    bool lacks_previous = false;  // so it was refused the last time
     std::optional<wire::Problem> refusal;
   };
   struct Flight {
