@@ -83,8 +83,8 @@ bool Call::admit(const gateway::Rates::Asked& asked) {
   return !asked.refused;
 }
 
-std::string Call::token() const {
-  const auto* header = net::find_header(request_.headers, "Authorization");
+std::string bearer_of(const net::HttpRequest& request) {
+  const auto* header = net::find_header(request.headers, "Authorization");
   if (!header) return "";
   const size_t space = header->find(' ');
   if (space == header->npos || !same_word(std::string_view(*header).substr(0, space), "bearer")) return "";

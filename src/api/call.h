@@ -18,6 +18,9 @@ namespace tidings::api {
 // problem+json; `status` 0: the code's own. `detail` "": the code's sentence. X-Request-Id is not in it.
 net::HttpResponse problem_response(const wire::Problem& problem, std::string_view request_id, int status = 0);
 
+// Behind "Bearer" in the header Authorization; "" if there is none.
+std::string bearer_of(const net::HttpRequest& request);
+
 class Call {
  public:
   // The asker's own X-Request-Id is kept if it is one (1 to 64 of A-Z a-z 0-9 - _ .), else `request_id`.
@@ -39,8 +42,7 @@ class Call {
   bool admit(const gateway::Rates::Asked& asked);
   void tell(const gateway::Budget& budget) { budgets_.push_back(budget); }
   void forget_budgets() { budgets_.clear(); }
-  // Behind "Bearer"; "" if there is none.
-  std::string token() const;
+  std::string token() const { return bearer_of(request_); }
 
   // The body as an object; nullopt: it was none, and the call is refused. The fields live until the next JSON
   // is parsed on this thread.

@@ -244,6 +244,16 @@ const std::vector<Setting>& settings() {
          c.metrics_token = text;
          return {};
        }},
+      {{"server.operators", "none",
+        "address and port for /metrics, /livez and /readyz alone; a core process without gateways has no "
+        "other"},
+       [](Config& c, const std::string& text) -> base::Status {
+         if (text == "none") return c.operators_host.clear(), base::Status();
+         const auto at = parse_listen(text);
+         if (!at) return base::fail(at.error());
+         std::tie(c.operators_host, c.operators_port) = *at;
+         return {};
+       }},
       {{"server.origins", "none",
         "web pages that may connect, as browsers name them, with commas between them: "
         "https://chat.example,https://example.org:8443; other programs send no origin and may"},

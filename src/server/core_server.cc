@@ -21,6 +21,7 @@
 #include "server/listening.h"
 #include "server/log_time.h"
 #include "server/node.h"
+#include "server/operators_listening.h"
 #include "server/waiting.h"
 
 namespace tidings::server {
@@ -111,6 +112,7 @@ class CoreServer final : public Server {
   std::unique_ptr<CoreNode> core_alone;
   std::unique_ptr<CoreDoor> door;  // made and gone while `ready` is false
   std::unique_ptr<Listening> listening;
+  OperatorsListening operators;
 };
 
 base::Status CoreServer::open_engines() {
@@ -230,9 +232,11 @@ base::Status CoreServer::open_door() {
 }
 
 base::Status CoreServer::listen() {
+  const auto takes_writes = [this] { return ready.load() && !log->refuses(); };
+  if (auto status = operators.open(*reactors.front(), config, registry, takes_writes); !status) return status;
   if (!has_gateways()) return {};
   auto opened = Listening::open({all_reactors(), node->gateways(), *account_service, *log_time, random,
-                                 config, registry, [this] { return ready.load() && !log->refuses(); }});
+                                 config, registry, takes_writes});
   if (!opened) return base::fail(opened.error());
   listening = std::move(*opened);
   return {};

@@ -10,6 +10,7 @@
 #include "server/core_connection.h"
 #include "server/link_gauges.h"
 #include "server/listening.h"
+#include "server/operators_listening.h"
 #include "server/waiting.h"
 
 namespace tidings::server {
@@ -78,6 +79,7 @@ class GatewayServer final : public Server {
   std::unique_ptr<GatewayNode> gateways;
   std::unique_ptr<CoreConnection> connection;
   std::unique_ptr<Listening> listening;
+  OperatorsListening operators;
 };
 
 void GatewayServer::build(const CoreFacts& facts) {
@@ -107,8 +109,10 @@ base::Status GatewayServer::start(const std::function<bool()>& interrupted) {
     return base::failure("stopped while waiting for the core at " + config.core);
   std::vector<net::Reactor*> all;
   for (const auto& reactor : reactors) all.push_back(reactor.get());
-  auto opened = Listening::open({all, *gateways, *accounts, core_time, random, config, registry,
-                                 [this] { return connection->takes_writes(); }});
+  const auto takes_writes = [this] { return connection->takes_writes(); };
+  if (auto status = operators.open(*all.front(), config, registry, takes_writes); !status) return status;
+  auto opened =
+      Listening::open({all, *gateways, *accounts, core_time, random, config, registry, takes_writes});
   if (!opened) return base::fail(opened.error());
   listening = std::move(*opened);
   return {};

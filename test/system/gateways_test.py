@@ -340,5 +340,25 @@ class Mixed(unittest.IsolatedAsyncioTestCase):
                 await client.close()
 
 
+class Operators(Processes):
+    settings = {"TIDINGS_SERVER__OPERATORS": "127.0.0.1:0"}
+
+    async def test_each_process_tells_its_own_metrics(self):
+        ann, bob = self.person("ann"), self.person("bob")
+        session = await self.client(ann, self.one)
+        await session.open_with(bob.user)
+        told = {}
+        for name, process in (("core", self.core), ("one", self.one)):
+            address = process.says(r"operators are answered at (\S+:\d+)").group(1)
+            self.assertEqual(call(address, "GET", "/readyz").status, 200)
+            self.assertEqual(call(address, "GET", "/v1/version").status, 404)
+            body = call(address, "GET", "/metrics").body.decode()
+            told[name] = dict(line.rsplit(" ", 1) for line in body.splitlines() if line[0] != "#")
+        self.assertGreater(int(told["core"]["tidings_embedded_log_records_total"]), 0)
+        self.assertGreater(int(told["core"]["tidings_delivery_records_folded_total"]), 0)
+        self.assertEqual(told["one"]["tidings_gateway_sessions"], "1")
+        self.assertNotIn("tidings_gateway_sessions", told["core"])
+
+
 if __name__ == "__main__":
     main()
