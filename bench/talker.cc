@@ -9,6 +9,8 @@
 namespace tidings::bench {
 namespace {
 constexpr size_t window = 24;  // below limits.sends_in_flight
+constexpr uint64_t frames_per_ack =
+    64;  // a session that acknowledges nothing is answered no reads in the end
 constexpr auto patience = std::chrono::seconds(30);
 }  // namespace
 
@@ -66,6 +68,11 @@ std::vector<model::ConversationId> Talker::run(const std::vector<std::string>& c
 void Talker::on_message(std::string_view text) {
   bytes_ += text.size();
   auto parsed = wire::parse_server_frames(text);
+  counted_ += parsed.counted;
+  if (counted_ - told_ >= frames_per_ack) {
+    told_ = counted_;
+    socket_->send(wire::encode(wire::Ack{told_}));
+  }
   {
     const std::lock_guard lock(mutex_);
     for (auto& frame : parsed.frames) {

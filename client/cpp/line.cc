@@ -19,7 +19,8 @@ constexpr uint64_t retry_hint_ms_max = 300'000;
 constexpr nanoseconds open_timeout = seconds(15);
 constexpr nanoseconds hello_timeout = seconds(10);
 constexpr nanoseconds heartbeat_min = seconds(1);
-constexpr nanoseconds heartbeat_max = seconds(30);
+// With 10 s for the answer a dead peer is seen within 40 s, also by a machine that has much to do.
+constexpr nanoseconds heartbeat_max = seconds(28);
 constexpr size_t leaving_max = 4;
 constexpr uint16_t close_normal = 1000;
 constexpr uint16_t close_protocol_error = 1002;
