@@ -11,6 +11,7 @@ namespace {
 constexpr size_t window = 24;  // below limits.sends_in_flight
 constexpr uint64_t frames_per_ack =
     64;  // a session that acknowledges nothing is answered no reads in the end
+constexpr uint64_t bytes_per_ack = 64 * 1024;
 constexpr auto patience = std::chrono::seconds(30);
 }  // namespace
 
@@ -69,8 +70,10 @@ void Talker::on_message(std::string_view text) {
   bytes_ += text.size();
   auto parsed = wire::parse_server_frames(text);
   counted_ += parsed.counted;
-  if (counted_ - told_ >= frames_per_ack) {
+  unacked_bytes_ += text.size();
+  if (counted_ - told_ >= frames_per_ack || unacked_bytes_ >= bytes_per_ack) {
     told_ = counted_;
+    unacked_bytes_ = 0;
     socket_->send(wire::encode(wire::Ack{told_}));
   }
   {

@@ -47,6 +47,7 @@ class Talker : net::WebSocket::Handler {
   net::Reactor& reactor_;
   std::unique_ptr<net::WebSocket> socket_;  // the reactor's
   wire::Welcome welcome_;
+  uint64_t unacked_bytes_ = 0;       // the reactor's
   uint64_t counted_ = 0, told_ = 0;  // frames that came and those acknowledged; the reactor's
   std::atomic<uint64_t> bytes_{0};
   std::mutex mutex_;
