@@ -205,6 +205,7 @@ class Load {
   }
   // A hundredth of the people each 10 ms: each marks what it has read once a second, and acknowledges.
   void turn() {
+    if (crowd_.size() == 0) return;  // it is being taken down
     const size_t slots = 100;
     const auto now = crowd_.clock().monotonic();
     for (size_t i = turn_++ % slots; i < places_.size(); i += slots) {
