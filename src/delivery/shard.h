@@ -123,6 +123,7 @@ class Shard : public ports::CoreShard {
   void take(uint64_t gateway, ports::AskEvent frame);
   void refuse(const std::vector<model::Command>& commands, wire::Code code);
   void mark(const ports::Mark& frame, Conversation& conversation);
+  std::optional<wire::Code> append(std::vector<ports::Log::Append> records);
   void append_mark(const ports::Mark& frame, Conversation& conversation);
   void answer_mark(const model::Marking& marking, std::optional<wire::Code> error,
                    const Conversation* conversation);
@@ -137,6 +138,7 @@ class Shard : public ports::CoreShard {
   Receipts receipts_;
   base::MonotonicTime arrived_at_;  // of the newest on_records()
   size_t arrived_bytes_ = 0;
+  bool in_turn_ = false;         // of on_up(): the log is released at its end
   std::deque<Arrived> arrived_;  // not dispatched: a bound of dispatch is reached
   model::Position handed_out_;   // the log gave all below
   model::Position written_;      // the low of the last flush

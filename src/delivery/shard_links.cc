@@ -35,9 +35,16 @@ ports::LinkStamp Shard::stamp() const {
 }
 
 void Shard::on_up(uint64_t gateway, std::vector<ports::UpFrame> frames) {
+  in_turn_ = true;
   for (auto& frame : frames) {
     std::visit([this, gateway](auto& f) { take(gateway, std::move(f)); }, frame);
   }
+  in_turn_ = false;
+  parts_.log.release();
+}
+
+std::optional<Code> Shard::append(std::vector<ports::Log::Append> records) {
+  return in_turn_ ? parts_.log.append_held(std::move(records)) : parts_.log.append(std::move(records));
 }
 
 void Shard::take(uint64_t gateway, ports::Attach frame) {
@@ -96,7 +103,7 @@ void Shard::take(uint64_t, ports::Commands frame) {
   for (const auto& command : frame.commands) {
     records.push_back({model::partition_of(command.conversation), wire::encode_record(command)});
   }
-  if (const auto refused = parts_.log.append(std::move(records))) return refuse(frame.commands, *refused);
+  if (const auto refused = append(std::move(records))) return refuse(frame.commands, *refused);
   c->expected += static_cast<uint32_t>(frame.commands.size());
   for (const auto& command : frame.commands) latency_.appended(command.reply_to);
 }
@@ -144,7 +151,7 @@ void Shard::mark(const ports::Mark& frame, Conversation& c) {
 void Shard::append_mark(const ports::Mark& frame, Conversation& c) {
   const auto& marking = frame.marking;
   if (const auto refused =
-          parts_.log.append({{model::partition_of(marking.conversation), wire::encode_record(marking)}}))
+          append({{model::partition_of(marking.conversation), wire::encode_record(marking)}}))
     return answer_mark(marking, *refused, nullptr);
   ++c.expected;
 }

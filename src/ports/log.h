@@ -41,6 +41,12 @@ class Log {
   // heard of nowhere has an unknown outcome; what was taken is never refused later. Does not wait, moves the
   // payloads. Thread: any.
   virtual std::optional<wire::Code> append(std::vector<Append> records) = 0;
+  // The same, but what is taken may wait for release(), which the caller calls in the same turn: all that one
+  // turn appends then goes into one group, not its first record alone into a first one. Thread: any.
+  virtual std::optional<wire::Code> append_held(std::vector<Append> records) {
+    return append(std::move(records));
+  }
+  virtual void release() {}
 
   // Starts the one endless sequence of durable batches, from the first record at or above `from`: what is
   // stored, then what is appended, without a seam. `sink` runs on the log's executor, never before the

@@ -80,36 +80,46 @@ EmbeddedLog::EmbeddedLog(Parts parts, std::unique_ptr<ports::DirectoryLock> lock
 EmbeddedLog::~EmbeddedLog() = default;
 
 std::optional<wire::Code> EmbeddedLog::append(std::vector<Append> records) {
+  const auto refused = append_held(std::move(records));
+  release();
+  return refused;
+}
+
+void EmbeddedLog::release() {
+  {
+    base::MutexLock lock(mutex_);
+    if (queue_.empty() || taking_ == Taking::failed || std::exchange(writing_, true)) return;
+  }
+  post(&EmbeddedLog::write_next_group);
+}
+
+std::optional<wire::Code> EmbeddedLog::append_held(std::vector<Append> records) {
   if (records.empty()) return std::nullopt;
   size_t bytes = 0;
   for (const Append& record : records) bytes += encoded_bytes(record.payload.size());
   const size_t records_max = parts_.limits.log_group_records_max;
   if (bytes > group_bytes_max_ || records.size() > records_max) return wire::Code::too_large;
-  {
-    base::MutexLock lock(mutex_);
-    if (taking_ == Taking::closed) return wire::Code::draining;
-    if (taking_ == Taking::failed) return wire::Code::internal;
-    if (space_.is_full()) {
-      metrics_.refused_full.add();
-      return wire::Code::storage_full;
-    }
-    if (queued_bytes_ + bytes > parts_.limits.log_queue_bytes_max) {
-      metrics_.refused.add();
-      return wire::Code::busy;
-    }
-    queued_bytes_ += bytes;
-    metrics_.queue_bytes.set(static_cast<int64_t>(queued_bytes_));
-    if (queue_.empty() || queue_.back().bytes + bytes > group_bytes_max_ ||
-        queue_.back().records.size() + records.size() > records_max) {
-      queue_.emplace_back();
-    }
-    Group& group = queue_.back();
-    group.bytes += bytes;
-    for (Append& record : records)
-      group.records.push_back({{}, record.partition, {}, std::move(record.payload)});
-    if (std::exchange(writing_, true)) return std::nullopt;
+  base::MutexLock lock(mutex_);
+  if (taking_ == Taking::closed) return wire::Code::draining;
+  if (taking_ == Taking::failed) return wire::Code::internal;
+  if (space_.is_full()) {
+    metrics_.refused_full.add();
+    return wire::Code::storage_full;
   }
-  post(&EmbeddedLog::write_next_group);
+  if (queued_bytes_ + bytes > parts_.limits.log_queue_bytes_max) {
+    metrics_.refused.add();
+    return wire::Code::busy;
+  }
+  queued_bytes_ += bytes;
+  metrics_.queue_bytes.set(static_cast<int64_t>(queued_bytes_));
+  if (queue_.empty() || queue_.back().bytes + bytes > group_bytes_max_ ||
+      queue_.back().records.size() + records.size() > records_max) {
+    queue_.emplace_back();
+  }
+  Group& group = queue_.back();
+  group.bytes += bytes;
+  for (Append& record : records)
+    group.records.push_back({{}, record.partition, {}, std::move(record.payload)});
   return std::nullopt;
 }
 
@@ -351,7 +361,8 @@ void EmbeddedLog::close(base::Task done) {
     closed_ = std::move(done);
     const bool waited = std::exchange(waits_for_room_, false);
     if (std::exchange(writing_, true) && !waited) return;
-    if (waited && taking_ != Taking::failed) step = &EmbeddedLog::write_next_group;
+    // What waits for room, or was appended and not released.
+    if (!queue_.empty() && taking_ != Taking::failed) step = &EmbeddedLog::write_next_group;
   }
   post(step);
 }

@@ -67,6 +67,8 @@ class EmbeddedLog : public ports::Log {
   // Answers: busy (Limits::log_queue_bytes_max), storage_full, too_large (more than fits into one group),
   // draining (closed), internal (the log has failed).
   std::optional<wire::Code> append(std::vector<Append> records) override;
+  std::optional<wire::Code> append_held(std::vector<Append> records) override;
+  void release() override;
   void read(model::Position from, Sink sink) override;
   void pause_reading() override;
   void resume_reading() override;

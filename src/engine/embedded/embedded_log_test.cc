@@ -229,6 +229,28 @@ TEST(EmbeddedLog, tasks_of_a_log_that_is_gone_do_nothing) {
   EXPECT_TRUE(life.seen.empty());
 }
 
+TEST(EmbeddedLog, what_is_appended_and_held_goes_into_one_group_when_it_is_released) {
+  for (const bool closes : {false, true}) {
+    MemoryDisk disk;
+    Life life(disk);
+    ASSERT_TRUE(life.start());
+    life.read();
+    life.executor.run_all();
+    for (const char* payload : {"one", "two", "three"}) {
+      std::vector<ports::Log::Append> records;
+      records.push_back({{3}, payload});
+      ASSERT_EQ(life.log->append_held(std::move(records)), std::nullopt);
+      life.executor.run_all();
+      EXPECT_TRUE(life.seen.empty());
+    }
+    closes ? life.log->close([] {}) : life.log->release();
+    life.executor.run_all();
+    EXPECT_EQ(life.metrics.counter("tidings_embedded_log_groups_total", "").value(), 1u);
+    life.log.reset();
+    EXPECT_EQ(*restart(disk), (Records{{1, "one"}, {2, "two"}, {3, "three"}}));
+  }
+}
+
 TEST(EmbeddedLog, a_clock_that_disagrees_is_counted) {
   MemoryDisk disk;
   HandExecutor executor;
