@@ -161,6 +161,12 @@ void Connection::write(std::string_view frame) {
   shared_.metrics.frames_out.add();
 }
 
+void Connection::write(Train& train) {
+  transport_->send_shared(train.shared());
+  written_ += train.bytes();
+  shared_.metrics.frames_out.add(train.frames().size());
+}
+
 void Connection::pause_reading(bool pause) {
   if (std::exchange(paused_, pause) != pause) transport_->pause_reading(pause);
 }

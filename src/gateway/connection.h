@@ -14,6 +14,7 @@ namespace tidings::gateway {
 
 class Poll;
 class Session;
+class Train;
 struct Shared;
 
 // A frame that waits: for the welcome, or for a look-up of an earlier one.
@@ -57,6 +58,7 @@ class Connection final : public ports::Transport::Handler {
   // It is welcomed: what it said meanwhile.
   std::vector<Held> take_held();
   void write(std::string_view frame);
+  void write(Train& train);
   size_t outbox_bytes() const { return transport_->outbox_bytes(); }
   // What the peer's machine took so far.
   uint64_t taken_bytes() const { return written_ - std::min<uint64_t>(written_, outbox_bytes()); }

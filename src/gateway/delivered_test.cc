@@ -64,6 +64,21 @@ TEST_F(DeliveredTest, AnAckOfALiveEventBecomesAMark) {
   EXPECT_EQ(gauge("tidings_gateway_requests_under_way"), 0);
 }
 
+TEST_F(DeliveredTest, AnAckWithinWhatWasWrittenInOnePieceIsNoMarkOfItsEnd) {
+  auto peer = synced();
+  std::vector<model::UserId> people{ann, bob};
+  for (uint64_t i = 0; i < 20; ++i) people.push_back({1000 + i});
+  std::vector<ports::DownFrame> batch;
+  for (uint64_t seq = 5; seq <= 8; ++seq) batch.push_back(live(people, 0, R"({"type":"what"})", seq));
+  down(shard_of(talk()), std::move(batch));
+  ASSERT_EQ(peer->shared, 4u);
+  peer->say(ack(4));
+  for (const auto& mark : marks()) EXPECT_LE(mark.marking.delivered.value, 7u);
+  peer->say(ack(5));
+  ASSERT_FALSE(marks().empty());
+  EXPECT_EQ(marks().back().marking.delivered.value, 8u);
+}
+
 TEST_F(DeliveredTest, EveryFrameButWelcomeAndPongIsCounted) {
   auto peer = welcomed("ann-phone");
   peer->say(R"({"type":"ping"})");

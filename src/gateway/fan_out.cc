@@ -6,6 +6,17 @@
 
 namespace tidings::gateway {
 
+namespace {
+
+// For fewer people a train costs more than it saves.
+constexpr size_t train_people_min = 8;
+// So many are fetched into the cache before their turn: memory is slower than all that is done with them.
+constexpr size_t sessions_ahead = 4;
+
+}  // namespace
+
+FanOut::FanOut(Shared& shared) : shared_(shared), audiences_(shared.people) {}
+
 void FanOut::add(const ports::EventOut& event) {
   if (!waiting_.empty() && waiting_.front().event->people != event.people) flush();
   const Session* except = event.except_session == 0 ? nullptr : shared_.session(event.except_session);
@@ -26,12 +37,32 @@ void FanOut::catch_up(Session& session) {
   tell(session, std::exchange(told, waiting_.size()));
 }
 
+void FanOut::tell_rest(Session& session) const {
+  const auto told = told_.empty() ? told_.end() : told_.find(&session);
+  tell(session, told == told_.end() ? 0 : told->second);
+}
+
+void FanOut::tell_train() {
+  for (const auto& [event, except, frame] : waiting_) train_.add(*event, frame, except);
+  const auto& sessions = audiences_.sessions_of(waiting_.front().event->people);
+  for (size_t i = 0; i < sessions.size(); ++i) {
+    if (i + sessions_ahead < sessions.size()) sessions[i + sessions_ahead]->prefetch();
+    Session& session = *sessions[i];
+    const bool whole = told_.empty() || !told_.contains(&session);
+    if (!whole || !session.on_train(train_)) tell_rest(session);
+  }
+  train_.clear();
+}
+
 void FanOut::flush() {
   if (waiting_.empty()) return;
-  for (const auto user : waiting_.front().event->people) {
-    for (Session* session = shared_.people.sessions_of(user); session; session = session->next_of_person) {
-      const auto told = told_.empty() ? told_.end() : told_.find(session);
-      tell(*session, told == told_.end() ? 0 : told->second);
+  const auto& people = waiting_.front().event->people;
+  if (people.size() >= train_people_min) {
+    tell_train();
+  } else {
+    for (const auto user : people) {
+      for (Session* session = shared_.people.sessions_of(user); session; session = session->next_of_person)
+        tell_rest(*session);
     }
   }
   const auto now = shared_.now();

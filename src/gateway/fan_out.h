@@ -7,17 +7,18 @@
 #include <unordered_map>
 #include <vector>
 
+#include "gateway/audiences.h"
 #include "gateway/frame.h"
+#include "gateway/train.h"
 #include "ports/link.h"
 
 namespace tidings::gateway {
 
-class Session;
 struct Shared;
 
 class FanOut {
  public:
-  explicit FanOut(Shared& shared) : shared_(shared) {}
+  explicit FanOut(Shared& shared);
 
   // Waits for further events for the same people. `event` stays where it is until flush().
   void add(const ports::EventOut& event);
@@ -33,8 +34,13 @@ class FanOut {
     Frame frame;
   };
   void tell(Session& session, size_t from) const;
+  // All that it was not told yet.
+  void tell_rest(Session& session) const;
+  void tell_train();
 
   Shared& shared_;
+  Audiences audiences_;
+  Train train_;                                      // of all that waits, while many are told
   std::vector<Waiting> waiting_;                     // for the same people
   std::unordered_map<const Session*, size_t> told_;  // how many of them; who is not in here has heard none
 };

@@ -7,6 +7,7 @@
 namespace tidings::gateway {
 
 bool People::enter(model::UserId user, Session& session) {
+  ++version_;
   const auto known = people_.find(user);
   if (known != people_.end()) {
     session.next_of_person = std::exchange(known->second, &session);
@@ -22,6 +23,7 @@ bool People::enter(model::UserId user, Session& session) {
 }
 
 void People::leave(model::UserId user, Session& session) {
+  ++version_;
   const auto known = people_.find(user);
   if (known == people_.end()) return;
   Session** at = &known->second;

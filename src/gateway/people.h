@@ -24,6 +24,8 @@ class People {
   // The first one, or nullptr; the others by Session::next_of_person. Nobody may come or go while they are
   // told.
   Session* sessions_of(model::UserId user) const;
+  // Another one whenever any session has come or gone.
+  uint64_t version() const { return version_; }
 
   // The session of a device that is welcomed here, or nullptr.
   Session* with_device(model::DeviceId device) const;
@@ -45,6 +47,7 @@ class People {
   void detach(model::UserId user, size_t shards);
 
   Links& links_;
+  uint64_t version_ = 1;
   std::unordered_map<model::UserId, Session*> people_;  // the first of each, because most have one only
   std::unordered_map<model::DeviceId, Session*> devices_;
   std::unordered_map<size_t, std::unordered_set<model::UserId>> owed_;  // Detach frames, by shard

@@ -19,6 +19,10 @@ class Queue {
     if (!items_) items_ = std::make_unique<Items>();
     items_->all.push_back(std::move(item));
   }
+  void append(const std::vector<T>& items) {
+    if (!items_) items_ = std::make_unique<Items>();
+    items_->all.insert(items_->all.end(), items.begin(), items.end());
+  }
   void pop_front() {
     auto& all = items_->all;
     if (++items_->begin == all.size()) return items_.reset();

@@ -4,16 +4,14 @@
 
 namespace tidings::gateway {
 
-namespace {
-
-// Its place here, and the block that it lies in.
-constexpr size_t holding_bytes = 32;
-
-}  // namespace
-
 void Ring::push(Frame frame) {
-  bytes_ += frame.text().size() + holding_bytes;
+  bytes_ += frame.view().size() + holding_bytes;
   frames_.push_back(std::move(frame));
+}
+
+void Ring::push(const std::vector<Frame>& frames, size_t bytes) {
+  bytes_ += bytes + frames.size() * holding_bytes;
+  frames_.append(frames);
 }
 
 void Ring::ack(uint64_t number) {
@@ -23,7 +21,7 @@ void Ring::ack(uint64_t number) {
     return frames_.clear();
   }
   for (; acked_ < number; ++acked_) {
-    bytes_ -= frames_.front().text().size() + holding_bytes;
+    bytes_ -= frames_.front().view().size() + holding_bytes;
     frames_.pop_front();
     if (handed_ > 0) --handed_;
   }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "gateway/frame.h"
 #include "gateway/queue.h"
@@ -21,14 +22,21 @@ class Ring {
   // Of the frames and what it costs to hold them; as if nobody shared them.
   size_t bytes() const { return bytes_; }
 
+  // What a frame costs beside its bytes: its place here, and the block that it lies in.
+  static constexpr size_t holding_bytes = 32;
+
   void push(Frame frame);
+  // All of them; `bytes`: together.
+  void push(const std::vector<Frame>& frames, size_t bytes);
   // All up to `number` are stored at the client; only numbers in acked()..newest() mean anything.
   void ack(uint64_t number);
 
   // There are frames that were not given to the transport yet.
   bool waits() const { return handed_ < frames_.size(); }
   // The next of them, which is given now; only while waits(). Valid until anything changes here.
-  std::string_view hand_over() { return frames_[handed_++].text(); }
+  std::string_view hand_over() { return frames_[handed_++].view(); }
+  // The transport is given all the others some other way.
+  void hand_over_all() { handed_ = static_cast<uint32_t>(frames_.size()); }
   // All that is not acked is given again.
   void rewind() { handed_ = 0; }
 

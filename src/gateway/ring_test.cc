@@ -40,6 +40,25 @@ TEST(RingTest, AckedFramesGoAndTheRestIsHandedAgain) {
   EXPECT_EQ(ring.hand_over(), "4");
 }
 
+TEST(RingTest, SeveralAtOnceAreTheSameAsOneByOne) {
+  Ring ring, other;
+  ring.push(Frame("1"));
+  other.push(Frame("1"));
+  const std::vector<Frame> frames{Frame("22"), Frame(""), Frame("333")};
+  ring.push(frames, 5);
+  for (const auto& frame : frames) other.push(frame);
+  EXPECT_EQ(ring.newest(), 4u);
+  EXPECT_EQ(ring.bytes(), other.bytes());
+  ring.hand_over_all();
+  EXPECT_FALSE(ring.waits());
+  ring.ack(2);
+  ring.rewind();
+  EXPECT_EQ(ring.hand_over(), "");
+  EXPECT_EQ(ring.hand_over(), "333");
+  ring.ack(4);
+  EXPECT_EQ(ring.bytes(), 0u);
+}
+
 TEST(RingTest, AnAckOfWhatWasNotHandedOverMovesOn) {
   Ring ring;
   for (const char* frame : {"1", "2", "3"}) ring.push(Frame(frame));

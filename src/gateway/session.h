@@ -18,6 +18,7 @@
 #include "gateway/resume_token.h"
 #include "gateway/ring.h"
 #include "gateway/shared.h"
+#include "gateway/train.h"
 
 namespace tidings::gateway {
 
@@ -77,11 +78,16 @@ class Session {
   // All three: dropped unless open. Where there is no room, their conversation is told as dirty later.
   // `frame`: its bytes, which may be told to others, too.
   void on_event(const ports::EventOut& event, const Frame& frame);
+  // The same as on_event() of each. False, and nothing was done: they are to be told one by one.
+  [[nodiscard]] bool on_train(Train& train);
   void on_receipt(const ports::ReceiptOut& receipt, const Frame& frame);
   // Something was lost, and nobody knows what.
   void on_gap();
   // What comes from now on belongs to the gateway's newest branch: told before any of it, pull mode or not.
   void on_branch();
+
+  // Fetches into the cache what on_train() needs of it.
+  void prefetch() const;
 
   // Of People: another session of the same person.
   Session* next_of_person = nullptr;

@@ -35,7 +35,7 @@ void Session::send(const Frame& frame) {
   const size_t outbox = connection_->outbox_bytes();
   if (idle && outbox < limits.outbox_bytes_high) {
     connection_->write(ring_.hand_over());
-    if (outbox + frame.text().size() > limits.outbox_bytes_high) pump_later();
+    if (outbox + frame.view().size() > limits.outbox_bytes_high) pump_later();
   } else {
     pump_later();
   }
@@ -73,6 +73,34 @@ void Session::on_event(const ports::EventOut& event, const Frame& frame) {
   if (event.from != who_.user && event.conversation != own_log_) {
     places_.event(ring_.newest(), event.conversation, event.seq);
   }
+}
+
+void Session::prefetch() const {
+  constexpr size_t line = 64;
+  const auto* const bytes = reinterpret_cast<const char*>(this);
+  for (size_t at = 0; at < sizeof *this; at += line) __builtin_prefetch(bytes + at);
+}
+
+bool Session::on_train(Train& train) {
+  if (!is_open() || dirty_ || !connection_ || ring_.waits()) return false;
+  if (train.concerns(who_.user) || train.leaves_out(*this)) return false;
+  const auto& limits = shared_.parts.limits;
+  const size_t outbox = connection_->outbox_bytes(), frames = train.frames().size();
+  // In the ring and in the outbox.
+  const size_t more = 2 * (train.bytes() + frames * Ring::holding_bytes);
+  if (ring_.frames() + frames > limits.unacked_frames_max ||
+      ring_.bytes() + outbox + more > limits.unacked_bytes_max ||
+      outbox + train.bytes() > limits.outbox_bytes_high) {
+    return false;
+  }
+  const uint64_t first = ring_.newest() + 1;
+  ring_.push(train.frames(), train.bytes());
+  ring_.hand_over_all();
+  connection_->write(train);
+  for (const auto& [frame, place] : train.newest()) {
+    if (place.conversation != own_log_) places_.event(first + frame, place.conversation, place.seq);
+  }
+  return true;
 }
 
 void Session::on_receipt(const ports::ReceiptOut& receipt, const Frame& frame) {

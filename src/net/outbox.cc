@@ -7,13 +7,14 @@
 namespace tidings::net {
 
 Outbox::Written Outbox::write(Stream& stream, BufferPool& pool) {
-  while (sent_ < bytes_.size()) {
-    const auto [outcome, n] = stream.write(bytes_.data() + sent_, bytes_.size() - sent_);
+  const std::string_view all = waiting();
+  while (sent_ < all.size()) {
+    const auto [outcome, n] = stream.write(all.data() + sent_, all.size() - sent_);
     if (outcome == Stream::Outcome::some) {
       sent_ += n;
     } else if (outcome == Stream::Outcome::again) {
       // What is sent must not pile up in front of what a slow peer has not taken.
-      if (sent_ > bytes_.size() / 2) {
+      if (!shared_ && sent_ > bytes_.size() / 2) {
         bytes_.erase(0, sent_);
         sent_ = 0;
       }
@@ -27,8 +28,15 @@ Outbox::Written Outbox::write(Stream& stream, BufferPool& pool) {
   return Written::all;
 }
 
+void Outbox::unshare(BufferPool& pool) {
+  if (!shared_) return;
+  const auto shared = std::exchange(shared_, {});
+  buffer(pool).append(shared.view().substr(std::exchange(sent_, 0)));
+}
+
 void Outbox::drop(BufferPool& pool) {
   sent_ = 0;
+  shared_ = {};
   if (bytes_.capacity() >= small_bytes) pool.give(std::exchange(bytes_, {}));
   bytes_.clear();
 }

@@ -1,11 +1,13 @@
 // Bytes that wait for a socket: one contiguous buffer, borrowed from the reactor's pool while there is
-// anything to send.
+// anything to send, or bytes that wait for other sockets, too.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/shared_bytes.h"
 
 namespace tidings::net {
 
@@ -47,19 +49,33 @@ class Outbox {
 
   // The buffer to append to.
   std::string& buffer(BufferPool& pool) {
+    if (shared_) unshare(pool);
     if (bytes_.capacity() < small_bytes) bytes_ = pool.take().append(bytes_);
     return bytes_;
   }
-  size_t bytes() const { return bytes_.size() - sent_; }
+  // Holds on to them if nothing else waits.
+  void append(const base::SharedBytes& bytes, BufferPool& pool) {
+    if (this->bytes() > 0) {
+      buffer(pool).append(bytes.view());
+    } else {
+      shared_ = bytes;
+    }
+  }
+  // Nobody else holds anything of it: it may go to another thread.
+  void unshare(BufferPool& pool);
+  size_t bytes() const { return waiting().size() - sent_; }
   // Hands the peer what it takes without waiting. Whatever happened, an empty outbox has given its buffer
   // back.
   Written write(Stream& stream, BufferPool& pool);
   void drop(BufferPool& pool);
 
  private:
+  std::string_view waiting() const { return shared_ ? shared_.view() : std::string_view(bytes_); }
+
   static constexpr size_t small_bytes = 64;
-  std::string bytes_;
-  size_t sent_ = 0;
+  std::string bytes_;  // empty while anything is shared
+  base::SharedBytes shared_;
+  size_t sent_ = 0;  // of what waits
 };
 
 }  // namespace tidings::net

@@ -61,6 +61,7 @@ void Poller::dispatch() {
 void Poller::end_turn() {
   // By index: a flush may end a session, whose end makes others send.
   for (size_t i = 0; i < turn_end_.size(); ++i) {
+    if (i + 1 < turn_end_.size()) __builtin_prefetch(turn_end_[i + 1]);
     Pollable* who = turn_end_[i];
     if (!who) continue;
     who->turn_end_place_ = 0;

@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
+#include "base/shared_bytes.h"
 #include "base/task.h"
 #include "net/reactor.h"
 #include "net/tls.h"
@@ -41,6 +43,9 @@ class WebSocket {
   // Queues a text message; one write per socket and loop turn.
   virtual void send(std::string_view text) = 0;
   virtual void send_binary(std::string_view bytes) = 0;
+  // The same as send() of each text that encode_texts() was given, without a copy where nothing else waits to
+  // be written. False, and nothing is queued: here they go out differently (masked, or compressed).
+  virtual bool send_encoded(const base::SharedBytes& texts) = 0;
   // Queued, not yet taken by the kernel.
   virtual size_t outbox_bytes() const = 0;
   // Sends what is queued if that takes at most a second, then the close frame, waits at most a second for the
@@ -57,6 +62,9 @@ class WebSocket {
   virtual std::string peer() const = 0;
   virtual const std::string& subprotocol() const = 0;
 };
+
+// How a server that does not compress writes these text messages.
+base::SharedBytes encode_texts(std::span<const std::string_view> texts);
 
 // How a connection ends: a close code and a reason of at most 123 bytes.
 struct WebSocketClose {

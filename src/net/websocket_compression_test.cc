@@ -193,5 +193,14 @@ TEST(WebSocketCompression, moves_to_another_reactor_in_the_middle_of_a_message) 
   other.stop();
 }
 
+TEST(WebSocketCompression, who_compresses_shares_nothing) {
+  Compressing it;
+  Ear& ear = it.server.ear(0);
+  run_on(it.server.reactor, [&] {
+    EXPECT_FALSE(ear.socket->send_encoded(encode_texts(std::vector<std::string_view>{long_text})));
+    EXPECT_EQ(ear.socket->outbox_bytes(), 0u);
+  });
+}
+
 }  // namespace
 }  // namespace tidings::net

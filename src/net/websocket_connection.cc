@@ -85,6 +85,20 @@ void WebSocketConnection::send_binary(std::string_view bytes) {
   if (phase_ == Phase::open) append_message(WebSocketOpcode::binary, bytes);
 }
 
+bool WebSocketConnection::send_encoded(const base::SharedBytes& texts) {
+  if (kind_->role != WebSocketRole::server || window_bits_ != 0) return false;
+  if (phase_ != Phase::open) return true;
+  outbox_.append(texts, reactor_.buffers());
+  reactor_.poller().at_turn_end(*this);
+  return true;
+}
+
+base::SharedBytes encode_texts(std::span<const std::string_view> texts) {
+  std::string out;
+  for (const auto text : texts) append_frame(out, WebSocketOpcode::text, text, std::nullopt);
+  return base::SharedBytes(out);
+}
+
 void WebSocketConnection::close(uint16_t code, std::string_view reason) {
   if (phase_ != Phase::open) return;
   append(WebSocketOpcode::close, close_payload(code, reason));
@@ -103,6 +117,7 @@ MovedWebSocket WebSocketConnection::move_out() {
   if (phase_ != Phase::open) return {};
   auto moved = std::make_unique<Moved>(kind_, std::move(decoder_));
   if (reading_) reactor_.poller().remove(socket_.fd(), *this);
+  outbox_.unshare(reactor_.buffers());
   moved->outbox = std::exchange(outbox_, {});
   moved->socket = std::move(socket_);
   moved->early = std::move(early_);

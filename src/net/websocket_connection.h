@@ -38,6 +38,7 @@ class WebSocketConnection final : public WebSocket, private Pollable {
   void set_handler(Handler* handler) override;
   void send(std::string_view text) override;
   void send_binary(std::string_view bytes) override;
+  bool send_encoded(const base::SharedBytes& texts) override;
   size_t outbox_bytes() const override { return outbox_.bytes(); }
   void close(uint16_t code, std::string_view reason) override;
   void pause_reading(bool pause) override;

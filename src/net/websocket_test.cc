@@ -419,5 +419,71 @@ TEST(WebSocket, a_full_outbox_moves_and_is_sent_from_there) {
   other.stop();
 }
 
+TEST(WebSocket, texts_encoded_once_stand_between_others_where_they_were_queued) {
+  TestServer server;
+  RawPeer first = server.raw_websocket(), second = server.raw_websocket();
+  server.ear(1);
+  const std::vector<std::string_view> texts{"one", "", "three"};
+  run_on(server.reactor, [&] {
+    const auto encoded = encode_texts(texts);
+    auto& a = *server.ears[0]->socket;
+    auto& b = *server.ears[1]->socket;
+    ASSERT_TRUE(a.send_encoded(encoded));
+    EXPECT_EQ(a.outbox_bytes(), encoded.view().size());
+    a.send("then");
+    ASSERT_TRUE(a.send_encoded(encoded));
+    b.send("before");
+    ASSERT_TRUE(b.send_encoded(encoded));
+    ASSERT_TRUE(b.send_encoded(encoded));
+  });
+  const std::string all = plain("one") + plain("") + plain("three");
+  EXPECT_EQ(first.read_bytes(2 * all.size() + 6), all + plain("then") + all);
+  EXPECT_EQ(second.read_bytes(8 + 2 * all.size()), plain("before") + all + all);
+}
+
+TEST(WebSocket, a_slow_reader_gets_texts_encoded_once_whole_here_or_after_a_move) {
+  for (const bool moves : {false, true}) {
+    TestServer server;
+    Reactor other("other");
+    other.start();
+    RawPeer peer = server.raw_websocket({}, 4096);
+    Ear& ear = server.ear(0);
+    std::vector<std::string> texts;
+    for (int i = 0; i < 200; ++i) texts.emplace_back(60'000, static_cast<char>('a' + i % 26));
+    run_on(server.reactor, [&] {
+      const std::vector<std::string_view> views(texts.begin(), texts.end());
+      ASSERT_TRUE(ear.socket->send_encoded(encode_texts(views)));
+    });
+    EXPECT_GT(run_on(server.reactor, [&] { return ear.socket->outbox_bytes(); }), 0u);
+    std::unique_ptr<Ear> there;
+    if (moves) {
+      MovedWebSocket moved;
+      run_on(server.reactor, [&] {
+        moved = ear.socket->move_out();
+        ear.socket.reset();
+      });
+      there = run_on(other, [&] { return std::make_unique<Ear>(moved(other)); });
+      run_on(other, [&] { there->socket->send("last"); });
+    } else {
+      run_on(server.reactor, [&] { ear.socket->send("last"); });
+    }
+    const std::string all = peer.read_bytes(200 * 60'004 + 6);
+    for (size_t i = 0; i < 200; ++i) ASSERT_EQ(all.substr(i * 60'004 + 4, 60'000), texts[i]);
+    EXPECT_EQ(all.substr(200 * 60'004), plain("last"));
+    run_on(other, [&] { there.reset(); });
+    other.stop();
+  }
+}
+
+TEST(WebSocket, a_client_masks_and_so_shares_nothing) {
+  TestServer server;
+  auto client = connect(server);
+  run_on(server.reactor, [&] {
+    EXPECT_FALSE(client->socket->send_encoded(encode_texts(std::vector<std::string_view>{"text"})));
+    EXPECT_EQ(client->socket->outbox_bytes(), 0u);
+  });
+  destroy(server, client);
+}
+
 }  // namespace
 }  // namespace tidings::net

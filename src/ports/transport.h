@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/executor.h"
+#include "base/shared_bytes.h"
 #include "base/task.h"
 
 namespace tidings::ports {
@@ -15,6 +17,13 @@ class Transport;
 // A transport on its way to another thread: nobody reads or writes it. Called once, there, with that thread's
 // executor, it is made again, without a handler; dropped, it cuts the connection.
 using MovedTransport = base::UniqueFunction<std::unique_ptr<Transport>(base::Executor& to)>;
+
+// Text messages in their order that many transports of one thread are to send.
+struct SharedFrames {
+  std::span<const std::string_view> frames;
+  // How they are written, made by the first transport that can share that with its like.
+  base::SharedBytes encoded;
+};
 
 // Frames to and from one peer, whatever carries them: a WebSocket, a poll, the simulator. Frames arrive whole
 // and in order or not at all after some point; nothing is repeated. One thread (the shard or executor it was
@@ -39,6 +48,10 @@ class Transport {
   // Queues one text message; all that was queued in one turn of the loop goes out in one write. Dropped after
   // close().
   virtual void send(std::string_view frame) = 0;
+  // The same as send() of each of them; cheaper, if the transport knows how.
+  virtual void send_shared(SharedFrames& shared) {
+    for (const auto frame : shared.frames) send(frame);
+  }
   // Bytes queued and not yet taken by the peer's machine.
   virtual size_t outbox_bytes() const = 0;
   // Sends what is queued if the peer takes it within a second, then the close, then ends. Idempotent.

@@ -91,6 +91,7 @@ struct Peer {
   ports::Transport::Handler* handler = nullptr;
   std::vector<std::string> got;
   size_t unsent = 0;
+  size_t shared = 0;  // frames that it was sent together with others
   std::string address = "127.0.0.1";
   bool reads = true;
   bool paused = false;  // nobody reads what it says
@@ -137,6 +138,10 @@ class PretendedTransport : public ports::Transport {
     ASSERT_FALSE(peer_->closed) << frame;
     peer_->got.emplace_back(frame);
     if (!peer_->reads) peer_->unsent += frame.size();
+  }
+  void send_shared(ports::SharedFrames& shared) override {
+    peer_->shared += shared.frames.size();
+    Transport::send_shared(shared);
   }
   size_t outbox_bytes() const override { return peer_->unsent; }
   void close(uint16_t code, std::string_view reason) override {

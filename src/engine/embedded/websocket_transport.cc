@@ -15,6 +15,10 @@ class WebSocketTransport final : public ports::Transport, private net::WebSocket
     socket_->set_handler(handler ? this : nullptr);
   }
   void send(std::string_view frame) override { socket_->send(frame); }
+  void send_shared(ports::SharedFrames& shared) override {
+    if (!shared.encoded) shared.encoded = net::encode_texts(shared.frames);
+    if (!socket_->send_encoded(shared.encoded)) Transport::send_shared(shared);
+  }
   size_t outbox_bytes() const override { return socket_->outbox_bytes(); }
   void close(uint16_t code, std::string_view reason) override { socket_->close(code, reason); }
   void pause_reading(bool pause) override { socket_->pause_reading(pause); }
