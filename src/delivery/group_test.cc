@@ -467,5 +467,46 @@ TEST_F(GroupShardTest, RepeatsFindTheirEntriesInBlocksAfterARestart) {
   }
 }
 
+TEST_F(GroupShardTest, WhoHearsALargeGroupIsNewWithEachChange) {
+  std::vector<UserId> others{bob};
+  for (uint64_t i = 0; i < 60; ++i) others.push_back({1000 + i});
+  make_group(others);
+  settle();
+  const auto heard = [&](Gateway& gateway) {
+    std::vector<std::vector<UserId>> all;
+    for (auto& event : gateway.take<ports::EventOut>()) all.push_back(std::move(event.people));
+    return all;
+  };
+  using All = std::vector<std::vector<UserId>>;
+  up(ports::Attach{ann});
+  up(ports::Attach{bob}, gateway_b);
+  heard(a), heard(b);
+  say(ann), say(ann);
+  EXPECT_EQ(heard(a), (All{{ann}, {ann}}));
+  EXPECT_EQ(heard(b), (All{{bob}, {bob}}));
+  up(ports::Attach{bob});  // here, too
+  say(ann);
+  EXPECT_EQ(heard(a), (All{{ann, bob}}));
+  EXPECT_EQ(heard(b), (All{{bob}}));
+  run(in_group(ann, model::RemoveMember{bob}));
+  EXPECT_EQ(heard(a), (All{{ann, bob}})) << "of the end itself";
+  heard(b);
+  say(ann), say(ann);
+  EXPECT_EQ(heard(a), (All{{ann}, {ann}}));
+  EXPECT_EQ(heard(b), All{});
+  run(in_group(ann, model::AddMembers{{bob}}));
+  heard(a), heard(b);
+  say(ann);
+  EXPECT_EQ(heard(a), (All{{ann, bob}}));
+  EXPECT_EQ(heard(b), (All{{bob}}));
+  shard->on_unlink(gateway_b);
+  say(ann);
+  EXPECT_EQ(heard(a), (All{{ann, bob}}));
+  EXPECT_EQ(heard(b), All{});
+  up(ports::Detach{bob});
+  say(ann);
+  EXPECT_EQ(heard(a), (All{{ann}}));
+}
+
 }  // namespace
 }  // namespace tidings::delivery

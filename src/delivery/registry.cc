@@ -7,7 +7,16 @@
 
 namespace tidings::delivery {
 
+namespace {
+
+// Of groups of at least so many people it is remembered, for the newest few, who heard the message before:
+// looking up a thousand people costs more than all else that a message needs.
+constexpr size_t audience_members_min = 32, audiences_max = 16;
+
+}  // namespace
+
 void Registry::add_link(uint64_t gateway, ports::LinkToGateway& link) {
+  ++version_;
   const auto free = std::ranges::find(gateways_, nullptr, &Gateway::link);
   if (free != gateways_.end()) {
     *free = {gateway, &link};
@@ -25,6 +34,7 @@ static uint32_t index_of(const auto& gateways, uint64_t id) {
 }
 
 void Registry::remove_link(uint64_t gateway) {
+  ++version_;
   const uint32_t index = index_of(gateways_, gateway);
   if (index == UINT32_MAX) return;
   gateways_[index] = {0, nullptr};
@@ -33,6 +43,7 @@ void Registry::remove_link(uint64_t gateway) {
 }
 
 void Registry::attach(uint64_t gateway, model::UserId user) {
+  ++version_;
   const uint32_t index = index_of(gateways_, gateway);
   if (index == UINT32_MAX) return;
   auto& where = attached_[user];
@@ -40,6 +51,7 @@ void Registry::attach(uint64_t gateway, model::UserId user) {
 }
 
 void Registry::detach(uint64_t gateway, model::UserId user) {
+  ++version_;
   const auto it = attached_.find(user);
   if (it == attached_.end()) return;
   std::erase(it->second, index_of(gateways_, gateway));
@@ -70,13 +82,42 @@ static std::optional<model::UserId> gone_with(const model::Event& event) {
   return std::nullopt;
 }
 
-void Registry::send_event(const model::Event& event, const fold::ConversationState& state,
-                          const model::ReplyTo& except, base::MonotonicTime folded) {
+// Only events change who is a member, and a message does not: who heard the event before hears it.
+bool Registry::gather_known(const model::Event& event) {
+  const auto known = std::ranges::find(audiences_, event.conversation, &Audience::conversation);
+  if (known == audiences_.end() || known->version != version_ || known->upto.value + 1 != event.seq.value)
+    return false;
+  known->upto = event.seq;
+  people_ = known->people;
+  return true;
+}
+
+void Registry::remember(const model::Event& event) {
+  auto known = std::ranges::find(audiences_, event.conversation, &Audience::conversation);
+  if (known == audiences_.end() && audiences_.size() < audiences_max) {
+    known = audiences_.emplace(audiences_.end());
+  } else if (known == audiences_.end()) {
+    known = audiences_.begin() + static_cast<ptrdiff_t>(audience_next_++ % audiences_max);
+  }
+  *known = {event.conversation, event.seq, version_, people_};
+}
+
+bool Registry::gather_members(const model::Event& event, const fold::ConversationState& state) {
+  const bool lasts = state.members.size() >= audience_members_min &&
+                     std::holds_alternative<model::MessageCreated>(event.body);
+  if (lasts && gather_known(event)) return true;
   bool anybody = false;
   for (const auto& member : state.members) {
     const bool hears = member.is_member() || (TIDINGS_SEED_BUG(19) && !member.intervals.empty());
     if (hears && gather(member.user)) anybody = true;
   }
+  if (lasts && anybody) remember(event);
+  return anybody;
+}
+
+void Registry::send_event(const model::Event& event, const fold::ConversationState& state,
+                          const model::ReplyTo& except, base::MonotonicTime folded) {
+  bool anybody = gather_members(event, state);
   if (const auto gone = gone_with(event); gone && !TIDINGS_SEED_BUG(19) && gather(*gone)) anybody = true;
   if (!anybody) return;
   const std::string bytes = wire::encode_event(event);

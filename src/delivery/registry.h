@@ -36,10 +36,24 @@ class Registry {
     uint64_t id;
     ports::LinkToGateway* link;  // nullptr: a place that is free
   };
+  // Who hears the messages of a group, and up to which one that is known.
+  struct Audience {
+    model::ConversationId conversation;
+    model::Seq upto;
+    uint64_t version = 0;
+    std::vector<std::vector<model::UserId>> people;  // per gateway
+  };
   bool gather(model::UserId user);
+  // Into people_; false: nobody.
+  bool gather_members(const model::Event& event, const fold::ConversationState& state);
+  bool gather_known(const model::Event& event);
+  void remember(const model::Event& event);
 
   std::vector<Gateway> gateways_;
   std::unordered_map<model::UserId, std::vector<uint32_t>> attached_;  // indices into gateways_
+  uint64_t version_ = 1;  // another one whenever anybody was attached or detached
+  std::vector<Audience> audiences_;
+  size_t audience_next_ = 0;                        // to be forgotten
   std::vector<std::vector<model::UserId>> people_;  // scratch: per gateway, whom a frame goes to
 };
 
