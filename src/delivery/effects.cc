@@ -92,9 +92,9 @@ void Effects::add(const model::Event& event, model::Position position) {
   source->second.partition = model::partition_of(event.conversation);
   ++busy_partitions_[source->second.partition.value];
   gauge_.add(static_cast<int64_t>(effects.size()));
-  for (auto& effect : effects) {
+  for (const auto& effect : effects) {
     source->second.targets.push_back(effect.conversation);
-    waiting_.push_back(std::move(effect));
+    waiting_.push_back(effect);
   }
 }
 

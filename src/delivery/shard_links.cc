@@ -57,7 +57,7 @@ void Shard::take(uint64_t gateway, ports::Focus frame) {
   receipts_.focus(gateway, frame);
 }
 void Shard::take(uint64_t gateway, ports::Pull frame) {
-  queries_.pull(gateway, std::move(frame));
+  queries_.pull(gateway, frame);
 }
 void Shard::take(uint64_t gateway, ports::History frame) {
   queries_.history(gateway, frame);
@@ -150,9 +150,8 @@ void Shard::mark(const ports::Mark& frame, Conversation& c) {
 
 void Shard::append_mark(const ports::Mark& frame, Conversation& c) {
   const auto& marking = frame.marking;
-  if (const auto refused =
-          append({{model::partition_of(marking.conversation), wire::encode_record(marking)}}))
-    return answer_mark(marking, *refused, nullptr);
+  const auto refused = append({{model::partition_of(marking.conversation), wire::encode_record(marking)}});
+  if (refused) return answer_mark(marking, refused, nullptr);
   ++c.expected;
 }
 

@@ -10,7 +10,7 @@ namespace {
 constexpr base::nanoseconds end_timeout = std::chrono::seconds(1);
 // A peer that pings without reading gets no more pongs than this; RFC 6455 asks for an answer to the latest
 // ping only.
-constexpr size_t pong_outbox_bytes_max = 4 * 1024;
+constexpr size_t pong_outbox_bytes_max = 4u << 10;
 // What fits into one packet anyway is not worth the time.
 constexpr size_t deflate_bytes_min = 1024;
 }  // namespace

@@ -39,7 +39,7 @@ struct Config {
   uint64_t segment_bytes = 64ull << 20;
   uint64_t free_bytes_min = 1ull << 30;
   account::SignUp sign_up = account::SignUp::open;
-  std::string metrics_token;  // "": /metrics is for this machine only
+  std::string metrics_token;   // "": /metrics is for this machine only
   std::string operators_host;  // where /metrics, /livez and /readyz are told apart from all else; "": nowhere
   uint16_t operators_port = 0;
   base::LogFormat log_format = base::LogFormat::text;

@@ -16,7 +16,7 @@ using base::Status;
 using model::Position;
 using ports::LogRecord;
 
-constexpr uint64_t segment_bytes_min = 16 * 1024;
+constexpr uint64_t segment_bytes_min = 16u << 10;
 constexpr uint64_t segment_bytes_max = 1u << 30;
 constexpr size_t replay_batch_bytes = 1u << 20;
 // More groups per reading step than are written between two steps, so that reading catches up under any load.

@@ -138,7 +138,8 @@ Status resume_cut(Disk& disk, const std::string& directory, const std::vector<st
     // While the segment is still there, its copy may be incomplete, and is made again.
     const bool is_there = std::find(names->begin(), names->end(), whole) != names->end();
     const auto path = directory + "/" + whole;
-    auto done = is_there ? disk.remove(path + kept_suffix) : disk.rename(path + kept_suffix, path);
+    const auto kept = directory + "/" + name;
+    auto done = is_there ? disk.remove(kept) : disk.rename(kept, path);
     if (!done) return done;
     if (auto synced = disk.sync_directory(directory); !synced) return synced;
   }

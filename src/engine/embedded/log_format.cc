@@ -102,8 +102,7 @@ size_t encode_group(Bytes& out, uint32_t seed, uint64_t number, std::span<const 
     at = put(at, record.partition.value);
     at = put(at, uint16_t{0});
     at = put(at, base::crc32c(record.payload, base::crc32c({begin, record_header_bytes - 4}, seed)));
-    std::memcpy(at, record.payload.data(), record.payload.size());
-    at += record.payload.size();
+    at = std::copy(record.payload.begin(), record.payload.end(), at);
   }
 
   char* head = put(out.data(), number);

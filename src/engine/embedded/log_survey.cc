@@ -12,7 +12,7 @@ using base::Result;
 using base::Status;
 using ports::Disk;
 
-constexpr uint64_t rest_step_bytes = 256 * 1024;
+constexpr uint64_t rest_step_bytes = 256u << 10;
 
 class Surveyor {
  public:
