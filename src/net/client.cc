@@ -13,6 +13,7 @@
 
 #include "net/handshake.h"
 #include "net/http_parser.h"
+#include "net/names.h"
 #include "net/outbox.h"
 #include "net/poller.h"
 #include "net/websocket_connection.h"
@@ -44,20 +45,14 @@ class Exchanging final : public Pollable {
       targets_ = {tcp::endpoint(address, what_.port)};
       return connect_next();
     }
-    // Asio resolves on a thread of its own; its answer may come when this object is long gone.
-    auto resolver = std::make_shared<tcp::resolver>(reactor_.context());
-    resolver->async_resolve(what_.host, std::to_string(what_.port),
-                            [this, resolver, alive = std::weak_ptr<bool>(alive_), &reactor = reactor_](
-                                boost::system::error_code failed, const tcp::resolver::results_type& found) {
-                              std::vector<tcp::endpoint> targets;
-                              if (!failed) targets.assign(found.begin(), found.end());
-                              reactor.post([this, alive, targets = std::move(targets)]() mutable {
-                                if (alive.expired()) return;
-                                if (targets.empty()) return fail("the name is unknown");
-                                targets_ = std::move(targets);
-                                connect_next();
-                              });
-                            });
+    // The answer may come when this object is long gone.
+    reactor_.names().find(what_.host, what_.port,
+                          [this, alive = std::weak_ptr<bool>(alive_)](std::vector<tcp::endpoint> targets) {
+                            if (alive.expired()) return;
+                            if (targets.empty()) return fail("the name is unknown");
+                            targets_ = std::move(targets);
+                            connect_next();
+                          });
   }
 
  private:

@@ -50,12 +50,15 @@ void Poller::drop(Pollable& who) {
   dropped_.push_back(&who);
 }
 
-void Poller::dispatch() {
-  ready_count_ = ::epoll_wait(set_.get(), ready_.data(), static_cast<int>(ready_.size()), 0);
+bool Poller::dispatch(int wait_ms) {
+  // Interrupted is as good as nothing.
+  ready_count_ = ::epoll_wait(set_.get(), ready_.data(), static_cast<int>(ready_.size()), wait_ms);
+  const bool any = ready_count_ > 0;
   for (ready_next_ = 0; ready_next_ < ready_count_;) {
     const epoll_event event = ready_[static_cast<size_t>(ready_next_++)];
     if (event.data.ptr) static_cast<Pollable*>(event.data.ptr)->on_ready(event.events);
   }
+  return any;
 }
 
 void Poller::end_turn() {

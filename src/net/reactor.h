@@ -1,5 +1,5 @@
-// A thread's event loop: sockets and timers on Asio. One per core ("shard"); everything that lives on a shard
-// is touched by its reactor's thread alone.
+// A thread's event loop: sockets on epoll, timers on a wheel. One per core ("shard"); everything that lives
+// on a shard is touched by its reactor's thread alone.
 #pragma once
 
 #include <cstddef>
@@ -8,13 +8,10 @@
 
 #include "base/executor.h"
 
-namespace boost::asio {
-class io_context;
-}
-
 namespace tidings::net {
 
 class BufferPool;
+class Names;
 class Poller;
 class WebSocketDeflate;
 
@@ -34,9 +31,12 @@ class Reactor : public base::Executor {
   // Runs what is posted, then ends the thread and closes what it owns. Idempotent; from another thread.
   void stop();
 
+  // For tests that have no thread for it: one turn, without waiting. Whether anything was to be done.
+  bool turn();
+
   // For net/ only.
-  boost::asio::io_context& context();
   Poller& poller();
+  Names& names();
   BufferPool& buffers();
   WebSocketDeflate& deflate();
   // One receive buffer for all sockets of this thread (64 KiB + one frame header); valid until the next read.

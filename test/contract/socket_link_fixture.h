@@ -1,8 +1,6 @@
 // A Link over a real Unix socket, on two reactors that the test turns by hand.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
-
 #include "engine/socket/core_socket.h"
 #include "engine/socket/gateway_end.h"
 #include "net/reactor.h"
@@ -10,12 +8,6 @@
 #include "test/contract/fakes.h"
 
 namespace tidings::contract {
-
-// Runs what is ready, on the calling thread; whether anything was.
-inline bool turn(net::Reactor& reactor) {
-  reactor.context().restart();
-  return reactor.context().poll() > 0;
-}
 
 struct SocketLinkFixture {
   static constexpr uint64_t gateway_id = 99;
@@ -59,16 +51,16 @@ struct SocketLinkFixture {
   net::Reactor& core_executor() { return core_reactor_; }
   void run() {
     for (bool any = true; any;) {
-      any = turn(gateway_reactor_);
-      any = turn(core_reactor_) || any;
+      any = gateway_reactor_.turn();
+      any = core_reactor_.turn() || any;
     }
   }
   void run_core() {
-    while (turn(core_reactor_)) {
+    while (core_reactor_.turn()) {
     }
   }
   void run_gateway() {
-    while (turn(gateway_reactor_)) {
+    while (gateway_reactor_.turn()) {
     }
   }
   void cut() {
