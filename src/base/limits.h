@@ -57,6 +57,10 @@ struct Limits {
                                                 // delivered is not derived in that session
   nanoseconds mark_interval = std::chrono::seconds(1);  // between two marks of a person in a conversation
   size_t marks_waiting_max = 100'000;  // of a gateway; beyond it the client's own mark must tell
+  size_t train_people_min = 8;         // so many hear the same in one piece, not event by event
+  size_t train_bytes_max = 16 * 1024;  // of one piece; the next begins then
+  size_t audience_people_min = 32;     // of whom it is remembered who hears them
+  size_t audiences_max = 64;           // remembered by a gateway and by a core shard; the oldest is forgotten
   size_t refused_client_ids_max = 32;  // remembered for `previous`; the oldest is forgotten
   size_t connections_max = 16'000;     // per process, below its open-files limit: closed at accept
 

@@ -7,13 +7,10 @@
 
 namespace tidings::delivery {
 
-namespace {
-
-// Of groups of at least so many people it is remembered, for the newest few, who heard the message before:
-// looking up a thousand people costs more than all else that a message needs.
-constexpr size_t audience_members_min = 32, audiences_max = 16;
-
-}  // namespace
+Registry::Registry(const base::Limits& limits, base::Registry& metrics)
+    : limits_(limits),
+      audiences_gauge_(metrics.gauge("tidings_delivery_audiences",
+                                     "Groups of which it is remembered who heard the newest message.")) {}
 
 void Registry::add_link(uint64_t gateway, ports::LinkToGateway& link) {
   ++version_;
@@ -94,16 +91,18 @@ bool Registry::gather_known(const model::Event& event) {
 
 void Registry::remember(const model::Event& event) {
   auto known = std::ranges::find(audiences_, event.conversation, &Audience::conversation);
-  if (known == audiences_.end() && audiences_.size() < audiences_max) {
+  if (known == audiences_.end() && audiences_.size() < limits_.audiences_max) {
     known = audiences_.emplace(audiences_.end());
+    ++audiences_gauge_;
   } else if (known == audiences_.end()) {
-    known = audiences_.begin() + static_cast<ptrdiff_t>(audience_next_++ % audiences_max);
+    known = audiences_.begin() + static_cast<ptrdiff_t>(audience_next_++ % audiences_.size());
   }
   *known = {event.conversation, event.seq, version_, people_};
 }
 
+// Looking up a thousand people costs more than all else that a message needs.
 bool Registry::gather_members(const model::Event& event, const fold::ConversationState& state) {
-  const bool lasts = state.members.size() >= audience_members_min &&
+  const bool lasts = limits_.audiences_max > 0 && state.members.size() >= limits_.audience_people_min &&
                      std::holds_alternative<model::MessageCreated>(event.body);
   if (lasts && gather_known(event)) return true;
   bool anybody = false;

@@ -7,6 +7,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/limits.h"
+#include "base/metrics.h"
 #include "fold/state.h"
 #include "model/conversation.h"
 #include "ports/link.h"
@@ -15,6 +17,8 @@ namespace tidings::delivery {
 
 class Registry {
  public:
+  Registry(const base::Limits& limits, base::Registry& metrics);
+
   void add_link(uint64_t gateway, ports::LinkToGateway& link);
   // With all who are attached there. Its place serves the next link.
   void remove_link(uint64_t gateway);
@@ -49,10 +53,12 @@ class Registry {
   bool gather_known(const model::Event& event);
   void remember(const model::Event& event);
 
+  const base::Limits& limits_;
   std::vector<Gateway> gateways_;
   std::unordered_map<model::UserId, std::vector<uint32_t>> attached_;  // indices into gateways_
   uint64_t version_ = 1;  // another one whenever anybody was attached or detached
   std::vector<Audience> audiences_;
+  base::GaugePart audiences_gauge_;
   size_t audience_next_ = 0;                        // to be forgotten
   std::vector<std::vector<model::UserId>> people_;  // scratch: per gateway, whom a frame goes to
 };

@@ -30,6 +30,7 @@ model::UserId user_of(const model::Entering& record) {
 
 Shard::Shard(Parts parts)
     : parts_(std::move(parts)),
+      registry_(parts_.limits, parts_.metrics),
       conversations_({parts_.executor, parts_.readers, parts_.store, parts_.limits, parts_.metrics,
                       [this](Conversation& c) {
                         go_on(c);

@@ -2,32 +2,37 @@
 // and looking a thousand of them up costs more than comparing the list.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
+#include "base/limits.h"
 #include "gateway/people.h"
 
 namespace tidings::gateway {
 
 class Audiences {
  public:
-  explicit Audiences(const People& people) : people_(people) {}
+  // At most Limits::audiences_max, of Limits::audience_people_min people or more.
+  Audiences(const People& people, const base::Limits& limits) : people_(people), limits_(limits) {}
 
-  // All sessions of all of them, until somebody comes or goes.
+  // All sessions of all of them, until the next call and as long as nobody comes or goes.
   const std::vector<Session*>& sessions_of(const std::vector<model::UserId>& people);
+  size_t size() const { return all_.size(); }
 
  private:
-  static constexpr size_t audiences_max = 16;
   struct Audience {
     std::vector<model::UserId> people;
     std::vector<Session*> sessions;
     uint64_t version = 0;
   };
+  void look_up(const std::vector<model::UserId>& people, std::vector<Session*>& sessions) const;
+  Audience& place_for(const std::vector<model::UserId>& people);
 
   const People& people_;
-  std::array<Audience, audiences_max> all_;
-  size_t next_ = 0;  // to be forgotten
+  const base::Limits& limits_;
+  std::vector<Audience> all_;
+  size_t next_ = 0;            // to be forgotten
+  std::vector<Session*> few_;  // of people who are not remembered
 };
 
 }  // namespace tidings::gateway

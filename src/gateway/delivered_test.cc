@@ -79,6 +79,26 @@ TEST_F(DeliveredTest, AnAckWithinWhatWasWrittenInOnePieceIsNoMarkOfItsEnd) {
   EXPECT_EQ(marks().back().marking.delivered.value, 8u);
 }
 
+TEST_F(DeliveredTest, AMarkDoesNotWaitForWhatStandsBehindItInOnePiece) {
+  auto peer = synced();
+  const auto other = model::direct_conversation(ann, eve);
+  std::vector<model::UserId> people{ann, bob};
+  for (uint64_t i = 0; i < 20; ++i) people.push_back({1000 + i});
+  std::vector<ports::DownFrame> batch;
+  batch.push_back(live(people, 0, R"({"type":"what"})", 5));
+  batch.push_back(ports::EventOut{other, {7}, bob, people, 0, R"({"type":"what"})"});
+  batch.push_back(live(people, 0, R"({"type":"what"})", 6));
+  down(shard_of(talk()), std::move(batch));
+  ASSERT_EQ(peer->shared, 3u);
+  peer->say(ack(3));
+  ASSERT_EQ(marks().size(), 1u);
+  EXPECT_EQ(marks()[0].marking.conversation, other);
+  EXPECT_EQ(marks()[0].marking.delivered.value, 7u);
+  peer->say(ack(4));
+  ASSERT_EQ(marks().size(), 2u);
+  EXPECT_EQ(marks()[1].marking.delivered.value, 6u);
+}
+
 TEST_F(DeliveredTest, EveryFrameButWelcomeAndPongIsCounted) {
   auto peer = welcomed("ann-phone");
   peer->say(R"({"type":"ping"})");

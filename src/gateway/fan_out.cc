@@ -8,17 +8,18 @@ namespace tidings::gateway {
 
 namespace {
 
-// For fewer people a train costs more than it saves.
-constexpr size_t train_people_min = 8;
 // So many are fetched into the cache before their turn: memory is slower than all that is done with them.
 constexpr size_t sessions_ahead = 4;
 
 }  // namespace
 
-FanOut::FanOut(Shared& shared) : shared_(shared), audiences_(shared.people) {}
+FanOut::FanOut(Shared& shared) : shared_(shared), audiences_(shared.people, shared.parts.limits) {}
 
 void FanOut::add(const ports::EventOut& event) {
-  if (!waiting_.empty() && waiting_.front().event->people != event.people) flush();
+  const bool goes_on = !waiting_.empty() && waiting_.front().event->people == event.people &&
+                       waiting_bytes_ + event.bytes.size() <= shared_.parts.limits.train_bytes_max;
+  if (!goes_on) flush();
+  waiting_bytes_ += event.bytes.size();
   const Session* except = event.except_session == 0 ? nullptr : shared_.session(event.except_session);
   waiting_.push_back({&event, except, Frame(event.bytes)});
 }
@@ -49,7 +50,12 @@ void FanOut::tell_train() {
     if (i + sessions_ahead < sessions.size()) sessions[i + sessions_ahead]->prefetch();
     Session& session = *sessions[i];
     const bool whole = told_.empty() || !told_.contains(&session);
-    if (!whole || !session.on_train(train_)) tell_rest(session);
+    if (whole && session.on_train(train_)) {
+      shared_.metrics.told_whole.add();
+    } else {
+      shared_.metrics.told_singly.add();
+      tell_rest(session);
+    }
   }
   train_.clear();
 }
@@ -57,7 +63,7 @@ void FanOut::tell_train() {
 void FanOut::flush() {
   if (waiting_.empty()) return;
   const auto& people = waiting_.front().event->people;
-  if (people.size() >= train_people_min) {
+  if (people.size() >= shared_.parts.limits.train_people_min) {
     tell_train();
   } else {
     for (const auto user : people) {
@@ -71,6 +77,7 @@ void FanOut::flush() {
       shared_.metrics.tick_to_delivered.observe(now - event->folded);
   }
   waiting_.clear();
+  waiting_bytes_ = 0;
   told_.clear();
 }
 

@@ -26,6 +26,8 @@ class FanOut {
   void catch_up(Session& session);
   // Everything that waits, before something else is done and at the end of the batch.
   void flush();
+  // Groups of people whose sessions are remembered.
+  size_t audiences() const { return audiences_.size(); }
 
  private:
   struct Waiting {
@@ -40,7 +42,8 @@ class FanOut {
 
   Shared& shared_;
   Audiences audiences_;
-  Train train_;                                      // of all that waits, while many are told
+  Train train_;  // of all that waits, while many are told
+  size_t waiting_bytes_ = 0;
   std::vector<Waiting> waiting_;                     // for the same people
   std::unordered_map<const Session*, size_t> told_;  // how many of them; who is not in here has heard none
 };

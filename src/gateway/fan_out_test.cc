@@ -142,6 +142,41 @@ TEST_P(FanOutTest, WhoHasNoRoomForAllHearsWhatHasRoomAndThatTheRestIsMissing) {
   EXPECT_EQ(dirty.conversations[0].conversation, talk());
 }
 
+TEST_P(FanOutTest, WhatIsTooLargeForOnePieceGoesInSeveral) {
+  limits_.train_bytes_max = 20;
+  auto phone = welcomed("ann-phone");
+  std::vector<ports::DownFrame> batch;
+  Words all;
+  for (uint64_t seq = 1; seq <= 5; ++seq) {
+    batch.push_back(event(seq));
+    all.push_back("event " + std::to_string(seq));
+  }
+  const std::string large(50, 'x');
+  batch.push_back(of(with_strangers({ann, bob}), large, 6));
+  all.push_back(large);
+  down_all(std::move(batch));
+  EXPECT_EQ(heard(*phone), all);
+  const bool is_large = GetParam() > 0;
+  EXPECT_EQ(phone->shared, is_large ? 6u : 0u);
+  EXPECT_EQ(metrics_.counter("tidings_gateway_told_whole_total").value(), is_large ? 4u : 0u);
+}
+
+TEST_P(FanOutTest, OnlyTheNewestAudiencesAreRemembered) {
+  limits_.audience_people_min = 10;
+  limits_.audiences_max = 2;
+  auto phone = welcomed("ann-phone");
+  for (uint64_t round = 0; round < 2; ++round) {
+    for (uint64_t group = 0; group < 3; ++group) {
+      auto people = with_strangers({ann, bob});
+      people.push_back({5000 + group});
+      down_all({of(std::move(people), "event " + std::to_string(3 * round + group), 1)});
+    }
+  }
+  EXPECT_EQ(heard(*phone), (Words{"event 0", "event 1", "event 2", "event 3", "event 4", "event 5"}));
+  executor_.advance(std::chrono::seconds(2));
+  EXPECT_EQ(gauge("tidings_gateway_audiences"), GetParam() > 0 ? 2 : 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(SmallAndLarge, FanOutTest, testing::Values(0, 20));
 
 }  // namespace

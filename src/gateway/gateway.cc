@@ -147,6 +147,7 @@ void Gateway::State::sum_up() {
   sums.polls_waiting.set(polls);
   sums.polls_elsewhere.set(polls_elsewhere.size());
   sums.hellos_in_flight.set(shared.admission.in_flight());
+  sums.audiences.set(fan_out.audiences());
 }
 
 void Gateway::on_device_hello(const DeviceHello& hello) {

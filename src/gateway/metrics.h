@@ -45,6 +45,12 @@ struct Metrics {
                                  "Questions and commands that the core has not answered yet.")),
         frames_in(registry.counter("tidings_gateway_frames_in_total", "Frames that clients sent.")),
         frames_out(registry.counter("tidings_gateway_frames_out_total", "Frames written to clients.")),
+        told_whole(registry.counter("tidings_gateway_told_whole_total",
+                                    "Times that a session of many was told what came for all in one piece.")),
+        told_singly(registry.counter("tidings_gateway_told_singly_total",
+                                     "Times that it was told event by event, having no room, say.")),
+        audiences(registry.gauge("tidings_gateway_audiences",
+                                 "Groups of people whose sessions are remembered, as of the last second.")),
         marks_waiting(registry.gauge(
             "tidings_gateway_marks_waiting",
             "Delivered marks derived from acks that are not answered yet, or rest for their second.")),
@@ -87,6 +93,9 @@ struct Metrics {
   base::Gauge& under_way;
   base::Counter& frames_in;
   base::Counter& frames_out;
+  base::Counter& told_whole;   // sessions, each time
+  base::Counter& told_singly;  // likewise
+  base::Gauge& audiences;
   base::Gauge& marks_waiting;    // derived from acks: not yet answered, or resting for their second
   base::Counter& marks_dropped;  // beyond Limits::marks_waiting_max
   base::Counter& link_gaps;
@@ -107,10 +116,11 @@ struct Sums {
         unsettled(metrics.unsettled),
         polls_waiting(metrics.polls_waiting),
         polls_elsewhere(metrics.polls_elsewhere),
-        hellos_in_flight(metrics.hellos_in_flight) {}
+        hellos_in_flight(metrics.hellos_in_flight),
+        audiences(metrics.audiences) {}
 
   base::GaugePart unacked_bytes, outbox_bytes, dirty_conversations, places, unsettled, polls_waiting,
-      polls_elsewhere, hellos_in_flight;
+      polls_elsewhere, hellos_in_flight, audiences;
 };
 
 }  // namespace tidings::gateway

@@ -86,11 +86,10 @@ bool Session::on_train(Train& train) {
   if (train.concerns(who_.user) || train.leaves_out(*this)) return false;
   const auto& limits = shared_.parts.limits;
   const size_t outbox = connection_->outbox_bytes(), frames = train.frames().size();
-  // In the ring and in the outbox.
-  const size_t more = 2 * (train.bytes() + frames * Ring::holding_bytes);
+  const size_t more = train.bytes() + frames * Ring::holding_bytes;  // in the ring, and less in the outbox
   if (ring_.frames() + frames > limits.unacked_frames_max ||
-      ring_.bytes() + outbox + more > limits.unacked_bytes_max ||
-      outbox + train.bytes() > limits.outbox_bytes_high) {
+      ring_.bytes() + outbox + 2 * more > limits.unacked_bytes_max ||
+      outbox + more > limits.outbox_bytes_high) {
     return false;
   }
   const uint64_t first = ring_.newest() + 1;

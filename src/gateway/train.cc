@@ -9,10 +9,9 @@ void Train::add(const ports::EventOut& event, const Frame& frame, const Session*
   if (!concerns(event.from)) special_.push_back(event.from);
   special_.insert(special_.end(), event.joined.begin(), event.joined.end());
   if (except) except_.push_back(except);
-  const Newest newest{frames_.size() - 1, {event.conversation, event.seq}};
-  const auto same =
-      std::ranges::find(newest_, event.conversation, [](const Newest& n) { return n.place.conversation; });
-  same == newest_.end() ? newest_.push_back(newest) : void(*same = newest);
+  // By frame, because places are.
+  std::erase_if(newest_, [&](const Newest& n) { return n.place.conversation == event.conversation; });
+  newest_.push_back({frames_.size() - 1, {event.conversation, event.seq}});
 }
 
 void Train::clear() {

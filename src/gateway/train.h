@@ -34,7 +34,7 @@ class Train {
     shared_.frames = views_;
     return shared_;
   }
-  // The newest event of each conversation, and which frame it is.
+  // The newest event of each conversation, and which frame it is; by frame.
   struct Newest {
     size_t frame;
     Places::Delivered place;

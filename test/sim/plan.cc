@@ -105,6 +105,15 @@ Plan::Plan(uint64_t seed) : random(seed * 0x2545F4914F6CDD1Dull + 1) {
   narrow_sessions();
   late_writes = random.chance(250) ? random.between(3, 12) : 0;
   add_gateways(Prng(seed * 0x9E3779B97F4A7C15ull + 5));
+  narrow_trains(Prng(seed * 0xBF58476D1CE4E5B9ull + 7));
+}
+
+// Most seeds have few people: what is for many is for them, too.
+void Plan::narrow_trains(Prng chance) {
+  limits.train_people_min = chance.between(1, 8);
+  limits.train_bytes_max = chance.between(300, 16'000);
+  limits.audience_people_min = chance.between(1, 8);
+  limits.audiences_max = chance.between(0, 4);
 }
 
 // Drawn apart, so that other seeds are what they were before there were any.

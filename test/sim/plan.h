@@ -38,6 +38,7 @@ struct Plan {
   explicit Plan(uint64_t seed);
   void narrow_sessions();
   void add_gateways(Prng chance);
+  void narrow_trains(Prng chance);
   // How narrow and how slow it is.
   std::string in_words() const;
 
