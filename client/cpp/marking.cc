@@ -74,6 +74,8 @@ void Marking::told(const model::ConversationId& id, model::Seq read, model::Seq 
   if (exact) entry.told_read = entry.told_delivered = {};
   entry.told_read = std::max(entry.told_read, read);
   entry.told_delivered = std::max({entry.told_delivered, delivered, entry.told_read});
+  // Whom the server tells of a mark is a member, though a mark was refused to who had just been removed.
+  entry.given_up = false;
   settle(id, entry, now);
 }
 

@@ -69,7 +69,7 @@ class Marking {
     model::Seq asked_delivered;
     std::optional<base::MonotonicTime> sent, at;
     int refused = 0;
-    bool given_up = false;  // on this connection
+    bool given_up = false;  // on this connection, and until the server tells of the mark
   };
   bool ahead(const Entry& entry) const;
   void wake(const model::ConversationId& id, Entry& entry, std::optional<base::MonotonicTime> at);
