@@ -169,5 +169,35 @@ TEST(Tls, a_session_is_resumed_by_ticket) {
   EXPECT_TRUE(SSL_session_reused(second.session.get()));
 }
 
+TEST(Tls, texts_encoded_once_come_whole_to_a_slow_reader_and_in_order) {
+  const TestCertificate certificate;
+  TestServer server({}, secure(certificate));
+  std::promise<std::unique_ptr<WebSocket>> connected;
+  connect_websocket(server.reactor, "127.0.0.1", server.port, "/v1/ws", "test.v1",
+                    {1 << 20, trust(certificate)},
+                    [&](auto result) { connected.set_value(std::move(result).value()); });
+  auto socket = connected.get_future().get();
+  auto client = run_on(server.reactor, [&] { return std::make_unique<Ear>(std::move(socket)); });
+  std::vector<std::string> texts;
+  for (int i = 0; i < 200; ++i) texts.emplace_back(60'000, static_cast<char>('a' + i % 26));
+  Ear& ear = server.ear(0);
+  run_on(server.reactor, [&] {
+    client->socket->pause_reading(true);
+    const std::vector<std::string_view> views(texts.begin(), texts.end());
+    ASSERT_TRUE(ear.socket->send_encoded(encode_texts(views)));
+  });
+  EXPECT_GT(run_on(server.reactor, [&] { return ear.socket->outbox_bytes(); }), 0u);
+  run_on(server.reactor, [&] {
+    ear.socket->send("last");
+    client->socket->pause_reading(false);
+  });
+  texts.emplace_back("last");
+  EXPECT_TRUE(wait_until(server.reactor, [&] { return client->messages.size() == texts.size(); }));
+  run_on(server.reactor, [&] {
+    EXPECT_EQ(client->messages, texts);
+    client.reset();
+  });
+}
+
 }  // namespace
 }  // namespace tidings::net
