@@ -21,6 +21,10 @@ constexpr nanoseconds hello_timeout = seconds(10);
 constexpr nanoseconds heartbeat_min = seconds(1);
 // With 10 s for the answer a dead peer is seen within 40 s, also by a machine that has much to do.
 constexpr nanoseconds heartbeat_max = seconds(28);
+// And so is one of whom pages are awaited, which may take long: so long it says nothing at all, at most, but
+// a ping has its 10 s.
+constexpr nanoseconds silence_max = seconds(38);
+constexpr nanoseconds ping_patience_min = seconds(10);
 constexpr size_t leaving_max = 4;
 constexpr uint16_t close_normal = 1000;
 constexpr uint16_t close_protocol_error = 1002;
@@ -104,7 +108,10 @@ void Line::act(MonotonicTime now) {
   }
   if (ping_at_ && *ping_at_ <= now) {
     ping_at_ = now + heartbeat_;
-    if (!give_up_at_) give_up_at_ = now + host_.patience();
+    if (!give_up_at_) {
+      const auto silent = std::min(now + host_.patience(), heard_at_ + silence_max);
+      give_up_at_ = std::max(now + ping_patience_min, silent);
+    }
     send(wire::encode(wire::Ping{}));
   }
 }
@@ -171,7 +178,8 @@ bool Line::take(const wire::ServerFrame& frame) {
   }
   told_.reset();
   // Whatever comes shows that the line lives; the pong may stand behind it.
-  if (welcomed() && give_up_at_) give_up_at_ = clock_.monotonic() + host_.patience();
+  heard_at_ = clock_.monotonic();
+  if (welcomed() && give_up_at_) give_up_at_ = heard_at_ + std::min(host_.patience(), silence_max);
   if (std::holds_alternative<wire::UnknownFrame>(frame)) return true;
   if (const auto* hello = std::get_if<wire::Welcome>(&frame)) {
     if (welcomed()) return false;

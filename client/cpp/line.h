@@ -104,6 +104,7 @@ class Line {
   bool moved_ = false;                          // the server has asked to come back after `hint_`
   int tries_ = 0;
   base::nanoseconds heartbeat_{};
+  base::MonotonicTime heard_at_;                // any frame
   std::optional<base::MonotonicTime> open_at_;  // offline, wanted
   std::optional<base::MonotonicTime>
       give_up_at_;  // connecting: no transport or no welcome until then; later: no frame at all
