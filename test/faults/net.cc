@@ -19,7 +19,7 @@ using base::seconds;
 
 constexpr uint64_t packet_bytes_max = 600;
 constexpr size_t text_bytes = 1500;           // more than two packets
-constexpr auto dead_peer_seen = seconds(40);  // a ping each 30 s, and 10 s for its answer
+constexpr auto dead_peer_seen = seconds(40);  // clients end a silence of 38 s
 constexpr auto tolerance = seconds(1);        // of timers, on a machine that does other things
 constexpr auto back_within = seconds(60);  // back-off up to 20 s, and 15 s for a try that begins in the fault
 
