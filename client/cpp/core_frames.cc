@@ -138,9 +138,10 @@ void Core::State::tell_sent(const Sent& sent) {
 
 bool Core::State::accepted(const wire::Ok& ok) {
   if (auto finished = commands.accept(ok)) {
-    // The session that asked gets no event: it is pulled.
-    if (ok.duplicate) {
-      if (!timelines.view(ok.conversation)) timelines.look_at(ok.conversation, now());
+    // The session that asked gets no event: it is pulled, though it be an earlier try that was taken. Of a
+    // conversation that is not known a duplicate may name one that was there already.
+    if (ok.duplicate && !timelines.view(ok.conversation)) {
+      timelines.look_at(ok.conversation, now());
     } else {
       timelines.expect(ok.conversation, ok.seq, now());
     }

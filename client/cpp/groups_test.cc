@@ -230,6 +230,38 @@ TEST_F(GroupsTest, ACommandIsTriedAgainUnderItsClientIdUntilItIsAnswered) {
   EXPECT_EQ(core().command_count(), 0u);
 }
 
+// Its first event, which names the members, is a hole for who was added later.
+TEST_F(GroupsTest, MembersAreCountedAnewAfterARestore) {
+  const auto group = server.group(bob, {cid, dan}, "walk");
+  server.append(group, bob, server.fresh(), model::MembersAdded{{ann}});
+  go_online();
+  const auto backup = server.backup();
+  server.say(group, bob, "lost");
+  time.run();
+  ASSERT_EQ(view(group).member_count, 4u);
+  server.restore(backup);
+  for (int n = 0; n < 3; ++n) server.say(group, bob, "new");
+  time.run_for(seconds(5));
+  EXPECT_EQ(client.diary.resets, 1);
+  EXPECT_EQ(view(group).member_count, 4u);
+}
+
+// No event of it comes to the session that asked, and the answer that says so was lost.
+TEST_F(GroupsTest, WhatAnUnansweredTryDidIsPulled) {
+  const auto group = server.group(ann, {bob});
+  go_online();
+  server.lets_out = [](const std::string& text) { return text.find("\"ok\"") == std::string::npos; };
+  core().add_members(group, {cid}, note());
+  time.run_for(seconds(9));
+  server.lets_out = nullptr;
+  time.run_for(seconds(3));
+  ASSERT_EQ(done.size(), 1u);
+  EXPECT_TRUE(done[0].duplicate);
+  EXPECT_EQ(server.opened, 1);
+  EXPECT_EQ(client.diary.events[group], server.chats[group].events);
+  EXPECT_THAT(view(group).members, ElementsAre(ann, bob, cid));
+}
+
 TEST_F(GroupsTest, BusyIsTriedAgainAndARefusalIsTold) {
   const auto group = server.group(ann, {bob});
   go_online();

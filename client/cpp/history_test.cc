@@ -338,6 +338,22 @@ TEST_F(SyncTest, TheCursorOfASyncThatWasCutIsNotKept) {
   EXPECT_GT(syncs().at(0).activity, model::Position{activity});
 }
 
+// A restored server cannot say by it what has changed since.
+TEST_F(SyncTest, TheCursorOfALostBranchIsNotUsedThoughTheSyncWasCut) {
+  go_online();
+  server.branch = "b2";
+  server.instead = [&](const wire::ClientFrame& f) {
+    if (!std::holds_alternative<wire::SyncFrame>(f)) return false;
+    server.instead = nullptr;
+    server.verdict = "changes";
+    server.cut();
+    return true;
+  };
+  come_back();
+  ASSERT_EQ(syncs().size(), 2u);
+  for (const auto& sync : syncs()) EXPECT_FALSE(sync.activity.has_value());
+}
+
 // A conversation that was listed and not yet pulled is pulled after the next sync, which does not list it
 // again.
 TEST_F(SyncTest, WhatWasListedAndNotPulledIsPulledLater) {

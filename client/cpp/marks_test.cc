@@ -177,6 +177,30 @@ TEST_F(MarksTest, AfterARestoreMarksAreThoseOfTheServer) {
   EXPECT_EQ(view().unread, 1u);
 }
 
+// The copy agrees with the restored server, but the marks were of events of which it had only heard.
+TEST_F(MarksTest, WhoHadReadWhatARestoreLostHasNotReadWhatCameInstead) {
+  server.say(chat, ann, "kept");
+  server.mark(chat, bob, 2, 1, 2);
+  go_online();
+  const auto backup = server.backup();
+  model::Event early = server.chats[chat].events.back();
+  early.seq = {7};
+  early.from = bob;
+  early.id = {early.id.value + 1000};
+  early.client_id = server.fresh();
+  server.push(wire::encode_event(early));
+  server.push(wire::encode(wire::Receipt{
+      .conversation = chat, .marks = {{.user = bob, .read = {7}, .delivered = {7}}}, .mark_count = 2}));
+  time.run();
+  ASSERT_EQ(view().mark_of(bob).read, model::Seq{7});
+  server.restore(backup);
+  for (int n = 0; n < 8; ++n) server.say(chat, ann, "new");
+  time.run_for(seconds(5));
+  EXPECT_EQ(client.diary.resets, 0);
+  EXPECT_EQ(view().have.seq, model::Seq{10});
+  EXPECT_EQ(view().mark_of(bob).read, model::Seq{2});
+}
+
 TEST_F(MarksTest, WhatAnotherDeviceReadFirstIsToldWhenTheServerHasForgottenIt) {
   server.say(chat, bob, "one");
   go_online();
@@ -187,6 +211,20 @@ TEST_F(MarksTest, WhatAnotherDeviceReadFirstIsToldWhenTheServerHasForgottenIt) {
   core().read(chat, {2});
   time.run_for(seconds(2));
   ASSERT_THAT(read_marks(), IsEmpty()) << "it is known";
+  server.restore(backup);
+  time.run_for(seconds(60));
+  EXPECT_EQ(server.chats[chat].states[ann].read, 2u);
+}
+
+// The list does not show it either: as many marks are counted there as the client has heard of.
+TEST_F(MarksTest, AMarkThatARestoreForgotIsToldAgain) {
+  server.say(chat, bob, "one");
+  server.lets_out = [](const std::string& text) { return text.find("\"receipt\"") == std::string::npos; };
+  go_online();
+  const auto backup = server.backup();
+  core().read(chat, {2});
+  time.run_for(seconds(2));
+  ASSERT_EQ(server.chats[chat].states[ann].read, 2u);
   server.restore(backup);
   time.run_for(seconds(60));
   EXPECT_EQ(server.chats[chat].states[ann].read, 2u);

@@ -183,6 +183,15 @@ void Timeline::doubt(model::UserId self) {
   view_.told_to = std::min(view_.told_to, view_.have.seq);
 }
 
+void Timeline::doubt_marks() {
+  const model::Seq have = view_.have.seq;
+  for (model::Mark& mark : view_.marks) {
+    mark.read = std::min(mark.read, have);
+    mark.delivered = std::min(mark.delivered, have);
+  }
+  std::erase_if(view_.counts, [have](const model::ReadCount& count) { return count.seq > have; });
+}
+
 void Timeline::keep_as_lost(const model::Event& event, model::UserId self) {
   const auto* message = std::get_if<model::MessageCreated>(&event.body);
   if (!message || event.from != self) return;

@@ -73,6 +73,8 @@ class Timeline {
   // more: a row must tell anew what follows from it. What `self` said there is kept as lost until it is seen
   // again.
   void doubt(model::UserId self);
+  // What of the marks is above `have` is not known any more.
+  void doubt_marks();
   // What was said and was not seen again since forget(), in order.
   std::vector<OutboxMessage> take_lost();
 

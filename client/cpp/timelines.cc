@@ -46,6 +46,8 @@ bool Timelines::page(const wire::PageFrame& page, MonotonicTime now) {
   const model::Seq had = conversation.timeline.view().have.seq;
   Timeline::Applied applied;
   const auto outcome = conversation.timeline.page(page, after, applied);
+  // Of another history than the one that knew our mark, maybe, though no row said so.
+  const bool exact = conversation.unchecked;
   if (outcome == Timeline::Outcome::fine) {
     conversation.unchecked = false;
     if (!page.more) conversation.listed = conversation.dirty = false;
@@ -55,7 +57,7 @@ bool Timelines::page(const wire::PageFrame& page, MonotonicTime now) {
   if (!settle(conversation, outcome, applied, now)) return false;
   if (outcome != Timeline::Outcome::fine) return true;
   conversation.mark_count = std::max(conversation.mark_count, page.mark_count);
-  take_marks(conversation, page.marks, page.counts, page.members, page.head, false, now);
+  take_marks(conversation, page.marks, page.counts, page.members, page.head, exact, now);
 
   conversation.fruitless = conversation.timeline.view().have.seq > had ? 0 : conversation.fruitless + 1;
   if (page.more && !TIDINGS_SEED_BUG(4)) {
@@ -166,6 +168,8 @@ void Timelines::reset(Conversation& conversation, MonotonicTime now) {
   conversation.recovering = catch_up_ == CatchUp::everything || conversation.timeline.has_lost();
   unsettled_.insert(id);
   sink_.on_reset(id);
+  // What only rows tell went with the copy, and the one that this sync has may have come already.
+  if (!syncing_ || resyncing_) rows_.want(id);
   if (!syncing_) want_pull(conversation, now, {});
 }
 
@@ -190,7 +194,7 @@ void Timelines::forget(Conversation& conversation) {
   conversation.unread = {};
   conversation.mark_count = 0;
   conversation.asked_for = {};
-  conversation.unchecked = false;
+  conversation.unchecked = conversation.marks_doubted = false;
   conversation.fruitless = 0;
   marking_.forget(id);
   if (id == own_log_) blocked_.clear();

@@ -131,7 +131,9 @@ class Timelines {
     int fruitless = 0;        // pulls that were refused or brought nothing
     bool recovering = false;  // lost messages are known once all of it was fetched
     bool unchecked =
-        false;           // the server started anew, and no pull has shown yet that it agrees with our copy
+        false;  // the server started anew, and no pull has shown yet that it agrees with our copy
+    bool marks_doubted =
+        false;           // they may be of events that a restore lost, until a row or page tells them anew
     bool gone = false;   // the server does not know it
     bool dirty = false;  // the server has left something out, and no page has come since
     Unread unread;

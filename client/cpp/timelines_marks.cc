@@ -11,6 +11,12 @@ void Timelines::take_marks(Conversation& conversation, std::vector<model::Mark> 
                            const std::vector<model::ReadCount>& counts, uint64_t members,
                            std::optional<model::Seq> as_of, bool exact, MonotonicTime now) {
   ConversationView& view = conversation.timeline.view();
+  if (conversation.marks_doubted) {
+    if (!as_of) return;  // whoever doubts pulls, and the page brings all
+    conversation.marks_doubted = false;
+    // Not before: what this says replaces what was shown, and nothing flickers in between.
+    if (!marks.empty()) conversation.timeline.doubt_marks();
+  }
   // Events may have overtaken a page: who is not in the conversation any more does not come back by it.
   if (as_of && *as_of < view.have.seq) {
     std::erase_if(marks, [&view](const model::Mark& mark) {

@@ -14,6 +14,8 @@ void Timelines::connected(const Welcomed& welcomed) {
   connected_ = true;
   const bool branch_changed = !branch_.empty() && branch_ != welcomed.branch;
   branch_ = welcomed.branch;
+  // Of another history: should this sync be cut, the next server must not go by it.
+  if (branch_changed && !welcomed.changes) activity_.reset();
   self_ = welcomed.self;
   own_log_ = model::self_conversation(self_);
   pulls_max_ = std::max<size_t>(1, welcomed.pulls_max);
@@ -29,7 +31,7 @@ void Timelines::connected(const Welcomed& welcomed) {
       if (conversation.timeline.view().have.seq.value > 0) conversation.unchecked = true;
       if (conversation.timeline.behind()) {
         conversation.timeline.doubt(self_);
-        conversation.recovering = true;
+        conversation.recovering = conversation.marks_doubted = true;
         continue;  // without an entry the server lists it in any case
       }
     }
