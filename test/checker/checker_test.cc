@@ -377,6 +377,22 @@ TEST(checker, marks_may_not_fall) {
   EXPECT_EQ(check(s.history).count(Law::marks), 1u);
 }
 
+TEST(checker, marks_fall_once_after_a_restore) {
+  Story s;
+  s.plain();
+  s.history.copy_aside(s.now += second_ns, 1);
+  s.history.restore(s.now += second_ns, 1);
+  s.now += 60 * second_ns;
+  for (const uint64_t read : {2, 1}) {
+    s.history.receipt_seen(s.now += second_ns, 0, s.conversation, bob, Seq{read}, Seq{2});
+  }
+  EXPECT_EQ(check(s.history).count(Law::marks), 0u) << check(s.history).first;
+  for (const uint64_t read : {2, 1}) {
+    s.history.receipt_seen(s.now += second_ns, 0, s.conversation, bob, Seq{read}, Seq{2});
+  }
+  EXPECT_EQ(check(s.history).count(Law::marks), 1u);
+}
+
 TEST(checker, marks_read_is_not_above_delivered_nor_beyond_what_is_there) {
   Story s;
   s.plain();

@@ -88,7 +88,7 @@ class People {
         break;
       case What::restore:
         restored_ns_ = record.time_ns;
-        levels_.clear();
+        fell_.clear();
         told_.clear();
         break;
       case What::invoke:
@@ -110,7 +110,9 @@ class People {
     };
     if (read > delivered) tell("read is above delivered");
     auto& before = levels_[{record.device, {event.from, event.conversation}}];
-    if ((read < before.read || delivered < before.delivered) && !in_doubt(record.time_ns)) {
+    // Once for each restore: a device may take long to hear that what it shows was of the lost branch.
+    if ((read < before.read || delivered < before.delivered) && !in_doubt(record.time_ns) &&
+        (!restored_ns_ || !fell_.insert({record.device, {event.from, event.conversation}}).second)) {
       tell(fmt::format("it was read {}, delivered {} before", before.read, before.delivered));
     }
     before = {read, delivered};
@@ -463,6 +465,7 @@ class People {
   std::map<std::pair<Device, ConversationId>, Held> held_;
   std::map<Place, uint64_t> marked_;  // the highest that any device of the person has marked
   std::map<Sight, Levels> levels_;
+  std::set<Sight> fell_;            // since the last restore
   std::map<Sight, uint64_t> told_;  // read marks that are not hidden, of processes that still run
   std::optional<int64_t> restored_ns_;
   std::vector<std::pair<int64_t, int64_t>> lost_;  // from when to when a branch was seen that a restore left

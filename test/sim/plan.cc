@@ -142,6 +142,9 @@ void Plan::add_gateways(Prng chance) {
 // Pull mode, gaps of links, forgotten sessions.
 void Plan::narrow_sessions() {
   if (random.chance(500)) limits.unacked_frames_max = random.between(8, 64);
+  // Who may send more at once than answers are kept is cut off at every burst, and gets nothing done in 15
+  // minutes.
+  limits.sends_in_flight_max = std::min(limits.sends_in_flight_max, limits.unacked_frames_max);
   if (random.chance(300)) limits.outbox_bytes_high = random.between(2'000, 64'000);
   if (random.chance(300)) limits.resume_timeout = up_to(random, milliseconds(500), seconds(20));
   if (random.chance(200)) limits.parked_sessions_max = random.between(1, 4);
