@@ -20,7 +20,8 @@ HoldLoad::HoldLoad(Plan plan, Board& board)
       board_(board),
       swarm_(plan_.tls),
       said_(plan_.partners.size()),
-      heard_(plan_.partners.size()) {
+      heard_(plan_.partners.size()),
+      last_(plan_.partners.size()) {
   swarm_.on_frame = [this](Swarm::Session& s, std::string_view frame) { on_frame(s, frame); };
   swarm_.on_lost = [this](Swarm::Session& s) {
     board_.counts[came_again] += 1;
@@ -54,9 +55,12 @@ void HoldLoad::obey(uint32_t order) {
       return;
     case greet:
       for (size_t i = 0; i < plan_.partners.size(); ++i) say(i, now());
-      while (board_.counts[ticked] < board_.counts[sent] || board_.counts[delivered] < board_.counts[sent])
+      while (board_.counts[ticked] < board_.counts[sent] || board_.counts[delivered] < board_.counts[sent]) {
+        say_again();
         turn();
+      }
       board_.times = 0;
+      greeted_ = true;
       return;
     case talk: {
       const auto begun = now(), end = begun + std::chrono::duration_cast<base::nanoseconds>(
@@ -83,8 +87,16 @@ void HoldLoad::say(size_t talker, std::chrono::nanoseconds due) {
   frame.to = plan_.partners[talker];
   frame.client_id = {model::uuid_v7(clock_.wall(), plan_.number & 0xfff, ++client_ids_)};
   frame.message.text = "due " + std::to_string(due.count()) + " number " + std::to_string(said_[talker]++);
-  swarm_.send(swarm_.at(talker), wire::encode(frame));
+  last_[talker] = wire::encode(frame);
+  swarm_.send(swarm_.at(talker), last_[talker]);
   board_.counts[sent] += 1;
+}
+
+// As any client does: all first messages come at once, and beyond loads_in_flight_max conversations the core
+// is busy.
+void HoldLoad::say_again() {
+  for (; !again_.empty() && again_.front().first <= now(); again_.pop_front())
+    swarm_.send(swarm_.at(again_.front().second), last_[again_.front().second]);
 }
 
 void HoldLoad::on_frame(Swarm::Session& session, std::string_view frame) {
@@ -94,8 +106,13 @@ void HoldLoad::on_frame(Swarm::Session& session, std::string_view frame) {
     if (!one) give_up("a frame of the server cannot be read: " + one.error().detail);
     if (std::get_if<wire::Ok>(&*one)) board_.counts[ticked] += 1;
     // Without a request it is the connection's: the server closes it, and we come again.
-    if (const auto* error = std::get_if<wire::ErrorFrame>(&*one); error && error->request)
+    if (const auto* error = std::get_if<wire::ErrorFrame>(&*one); error && error->request) {
+      if (!greeted_ && error->code == wire::Code::busy) {
+        again_.emplace_back(now() + again_pause, session.number);
+        continue;
+      }
       give_up("the server refuses: " + std::string(wire::name(error->code)) + " " + error->message);
+    }
     const auto* event = std::get_if<wire::EventFrame>(&*one);
     const auto* message = event ? std::get_if<model::MessageCreated>(&event->event.body) : nullptr;
     if (!message) continue;

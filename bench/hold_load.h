@@ -1,7 +1,9 @@
 // One process's part of many idle sessions.
 #pragma once
 
+#include <deque>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/load_process.h"
@@ -34,13 +36,17 @@ class HoldLoad {
   void turn();
   void connect_up_to(size_t sessions);
   void say(size_t talker, std::chrono::nanoseconds due);
+  void say_again();
   void on_frame(Swarm::Session& session, std::string_view frame);
 
   const Plan plan_;
   Board& board_;
   Swarm swarm_;
   embedded::SystemClock clock_;
-  std::vector<uint64_t> said_, heard_;  // of each talker
+  std::vector<uint64_t> said_, heard_;                      // of each talker
+  std::vector<std::string> last_;                           // what each said last
+  std::deque<std::pair<base::nanoseconds, size_t>> again_;  // first messages that were refused, and when
+  bool greeted_ = false;
   size_t connected_ = 0;
   uint64_t client_ids_ = 0;
 };
