@@ -1,6 +1,8 @@
 // A Link over a real Unix socket, on two reactors that the test turns by hand.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include "engine/socket/core_socket.h"
 #include "engine/socket/gateway_end.h"
 #include "net/reactor.h"
