@@ -131,14 +131,15 @@ Status resume_cut(Disk& disk, const std::string& directory, const std::vector<st
   }
   auto names = disk.list(directory);
   if (!names) return base::fail(names.error());
+  const std::string inside = directory + "/";
   for (const std::string& name : *names) {
     if (!name.ends_with(kept_suffix)) continue;
     const std::string whole = name.substr(0, name.size() - std::string_view(kept_suffix).size());
     if (!segment_number(whole)) continue;
     // While the segment is still there, its copy may be incomplete, and is made again.
     const bool is_there = std::find(names->begin(), names->end(), whole) != names->end();
-    const auto path = directory + "/" + whole;
-    const auto kept = directory + "/" + name;
+    const auto path = inside + whole;
+    const auto kept = inside + name;
     auto done = is_there ? disk.remove(kept) : disk.rename(kept, path);
     if (!done) return done;
     if (auto synced = disk.sync_directory(directory); !synced) return synced;
